@@ -1,0 +1,135 @@
+//! What is missing, and why: the records that make completeness provable.
+
+use crate::{DateTime, WriterKey};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why values are missing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapReason {
+    /// The server's own queue for an item overflowed (overflow bit).
+    Overflow,
+    /// A message of the producer never came, though a later one did.
+    SequenceGap,
+    /// The connection to the server was lost, and what it kept could not be fetched.
+    Disconnection,
+    /// The server was restarted or forgot the subscription.
+    ServerRestart,
+    /// The edge was restarted, and what the server kept for it could not be fetched.
+    EdgeRestart,
+    /// A bounded queue dropped its oldest entries.
+    Drop,
+    /// A message came whose description (metadata) is not known.
+    MissingMetadata,
+    /// Stored bytes were damaged.
+    Corruption,
+}
+
+impl GapReason {
+    /// The reason as it is written in APIs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Overflow => "overflow",
+            Self::SequenceGap => "sequence-gap",
+            Self::Disconnection => "disconnection",
+            Self::ServerRestart => "server-restart",
+            Self::EdgeRestart => "edge-restart",
+            Self::Drop => "drop",
+            Self::MissingMetadata => "missing-metadata",
+            Self::Corruption => "corruption",
+        }
+    }
+}
+
+impl fmt::Display for GapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which part of the chain lost the values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hop {
+    /// OPC UA server to publisher.
+    Field,
+    /// The edge's own queue.
+    Edge,
+    /// The hub and its log.
+    Hub,
+    /// The historian and its files.
+    Store,
+}
+
+impl Hop {
+    /// The hop as it is written in APIs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Field => "field",
+            Self::Edge => "edge",
+            Self::Hub => "hub",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// What a gap is about.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapScope {
+    /// All writers of the producer.
+    Producer,
+    /// Fields of one writer; no list means all of its fields.
+    #[serde(rename_all = "camelCase")]
+    Writer {
+        /// WriterGroupId.
+        group: u16,
+        /// DataSetWriterId.
+        writer: u16,
+        /// The fields, with what is known of each.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fields: Option<Vec<FieldGap>>,
+    },
+}
+
+impl GapScope {
+    /// All fields of one writer.
+    pub const fn writer(key: WriterKey) -> Self {
+        Self::Writer { group: key.group, writer: key.writer, fields: None }
+    }
+}
+
+/// One field's part of a gap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FieldGap {
+    /// Index into the data set's fields.
+    pub field: u16,
+    /// How many values are missing, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
+
+/// A statement that values are missing; it travels in the producer's order, before the data after it.
+///
+/// A bound that is `None` is the nearest value of the series on that side: the last stored before this
+/// record (`from`), the first one after it (`to`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GapRecord {
+    /// Whose values.
+    pub scope: GapScope,
+    /// Source time after which values may be missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<DateTime>,
+    /// Source time until which values may be missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<DateTime>,
+    /// Why.
+    pub reason: GapReason,
+    /// Where.
+    pub hop: Hop,
+    /// How many values in all, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
