@@ -1,0 +1,152 @@
+//! The disk as storage code sees it, so that tests can lose what was not synced.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// An open file. Writes reach other openers at once, but survive a power cut only after a sync.
+pub trait DiskFile: Send + Sync + Debug {
+    /// Writes all bytes at a position.
+    ///
+    /// # Errors
+    /// As the disk reports them; a part may have been written.
+    fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()>;
+    /// Fills the buffer from a position; returns fewer bytes only at the end of the file.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Makes written bytes and the length durable (fdatasync).
+    ///
+    /// # Errors
+    /// Final for this file: the kernel may have dropped the pages, so a second sync that succeeds proves
+    /// nothing.
+    fn sync(&self) -> io::Result<()>;
+    /// The length in bytes.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn len(&self) -> io::Result<u64>;
+    /// Cuts or extends with zeros.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn set_len(&self, length: u64) -> io::Result<()>;
+    /// Whether the file holds no byte.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|length| length == 0)
+    }
+}
+
+/// A file system.
+pub trait Disk: Send + Sync + Debug + 'static {
+    /// Opens for reading and writing; creates the file when `create` is set and it is absent.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>>;
+    /// Names of the entries of a folder, sorted.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Creates a folder and its parents.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn create_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Deletes a file.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Renames a file, replacing the target.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes creations, renames and removals in a folder durable.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Bytes that an unprivileged writer may still use on the volume of this path.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+    /// Size of the volume of this path.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn total_bytes(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// The machine's file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+impl DiskFile for File {
+    fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        FileExt::write_all_at(self, bytes, position)
+    }
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match FileExt::read_at(self, rest, position + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.metadata().map(|metadata| metadata.len())
+    }
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        Self::set_len(self, length)
+    }
+}
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path)?;
+        Ok(Box::new(file))
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut paths =
+            fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>()?;
+        paths.sort();
+        Ok(paths)
+    }
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::create_dir_all(folder)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let volume = rustix::fs::statvfs(path)?;
+        Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+    }
+    fn total_bytes(&self, path: &Path) -> io::Result<u64> {
+        let volume = rustix::fs::statvfs(path)?;
+        Ok(volume.f_blocks.saturating_mul(volume.f_frsize))
+    }
+}

@@ -1,0 +1,1 @@
+//! The client side: sessions, subscriptions, the hot decoder, trust.

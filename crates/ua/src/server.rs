@@ -1,0 +1,1 @@
+//! The server side: an address space of variables and methods with kept handles.
