@@ -14,8 +14,6 @@ const VERSION: u32 = 1;
 pub(crate) struct Checkpoint {
     /// The log that this is about; another one means that state was lost.
     pub(crate) log: String,
-    /// Epoch of the message ids.
-    pub(crate) epoch: u64,
     /// First offset of the log that is not in this checkpoint.
     pub(crate) offset: u64,
     /// Sequence of the next message at `offset`.
@@ -33,7 +31,6 @@ pub(crate) struct Checkpoint {
 struct File {
     version: u32,
     log: String,
-    epoch: String,
     offset: u64,
     next_sequence: u64,
     unacknowledged_offset: u64,
@@ -46,7 +43,6 @@ impl Checkpoint {
         let file = File {
             version: VERSION,
             log: self.log.clone(),
-            epoch: format!("{:016x}", self.epoch),
             offset: self.offset,
             next_sequence: self.next_sequence,
             unacknowledged_offset: self.unacknowledged_offset,
@@ -68,7 +64,6 @@ impl Checkpoint {
         });
         Ok(Self {
             log: file.log,
-            epoch: u64::from_str_radix(&file.epoch, 16).map_err(|_| "the epoch is not hexadecimal".to_owned())?,
             offset: file.offset,
             next_sequence: file.next_sequence,
             unacknowledged_offset: file.unacknowledged_offset,
@@ -86,7 +81,6 @@ mod tests {
     fn a_checkpoint_reads_back_and_a_newer_one_is_refused() {
         let checkpoint = Checkpoint {
             log: "ab".into(),
-            epoch: u64::MAX,
             offset: 9,
             next_sequence: 8,
             unacknowledged_offset: 7,

@@ -34,6 +34,11 @@ impl Writer {
         self.next_sequence
     }
 
+    /// Leaves `count` numbers to records that go first.
+    pub(crate) const fn skip(&mut self, count: u64) {
+        self.next_sequence += count;
+    }
+
     /// Gaps, batches and cursors of one delivery, in this order.
     pub(crate) fn delivery(&mut self, delivery: &Delivery, record: &mut Vec<u8>) -> Written {
         let mut written = Written::default();

@@ -44,11 +44,6 @@ pub(crate) fn begin() -> Vec<u8> {
     vec![VERSION]
 }
 
-/// Whether nothing was put into a record since it began.
-pub(crate) const fn is_empty(record: &[u8]) -> bool {
-    record.len() <= 1
-}
-
 pub(crate) fn put_message(record: &mut Vec<u8>, message: &Message<'_>) {
     record.push(MESSAGE);
     let length = 8 + 1 + 1 + 4 + 16 + message.body.len();
@@ -70,6 +65,23 @@ pub(crate) fn put_cursor(record: &mut Vec<u8>, key: &str, state: Option<&[u8]>) 
     record.extend_from_slice(&(key.len() as u16).to_le_bytes());
     record.extend_from_slice(key.as_bytes());
     record.extend_from_slice(state);
+}
+
+/// The same record with its messages numbered from `first` on. A damaged rest is left out, which a record that
+/// was just made does not have.
+pub(crate) fn renumbered(record: &[u8], first: u64) -> Vec<u8> {
+    let mut out = begin();
+    let mut sequence = first;
+    for entry in entries(record).into_iter().flatten().flatten() {
+        match entry {
+            Entry::Message(message) => {
+                put_message(&mut out, &Message { sequence, ..message });
+                sequence += 1;
+            }
+            Entry::Cursor { key, state } => put_cursor(&mut out, key, state),
+        }
+    }
+    out
 }
 
 /// The entries of a record. Ends at the first damaged one with an error.
