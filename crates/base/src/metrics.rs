@@ -5,7 +5,6 @@
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -91,12 +90,16 @@ impl Metrics {
             } else {
                 "counter"
             };
-            let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {kind}", family.help);
+            text.push_str(&format!("# HELP {name} {}\n# TYPE {name} {kind}\n", family.help));
             for (labels, cell) in &family.cells {
-                let _ = match cell {
-                    Cell::Counter(counter) => writeln!(text, "{name}{labels} {}", counter.value()),
-                    Cell::Gauge(gauge) => writeln!(text, "{name}{labels} {}", gauge.value()),
+                let value = match cell {
+                    Cell::Counter(counter) => counter.value().to_string(),
+                    Cell::Gauge(gauge) => gauge.value().to_string(),
                 };
+                text.push_str(&format!(
+                    "{name}{labels} {value}
+"
+                ));
             }
         }
         text
