@@ -230,13 +230,48 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         for (text, expect) in [
-            ("", expect!["GMB-IOT-006 the connection string is invalid: HostName is missing or not a host name; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"]),
-            ("HostName=h;SharedAccessKey=KEY", expect!["GMB-IOT-006 the connection string is invalid: it has neither DeviceId nor SharedAccessKeyName; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"]),
-            ("HostName=h;DeviceId=d", expect!["GMB-IOT-006 the connection string is invalid: it has neither SharedAccessKey nor x509=true; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"]),
-            ("HostName=h;DeviceId=d;SharedAccessKey=secret", expect!["GMB-IOT-005 the shared access key is not Base64 of 16 to 64 bytes; copy it again, with every '=' at its end"]),
-            ("HostName=h;HostName=h;DeviceId=d", expect!["GMB-IOT-006 the connection string is invalid: HostName is given twice; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"]),
-            ("HostName=h;DeviceId=a/b;SharedAccessKey=KEY", expect!["GMB-IOT-006 the connection string is invalid: the device id 'a/b' contains '/'; allowed are ASCII letters, digits and -:.+%_#*?!(),=@$'; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"]),
-            ("HostName=h;x", expect!["GMB-IOT-006 the connection string is invalid: 'x' has no value; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"]),
+            (
+                "",
+                expect![
+                    "GMB-IOT-006 the connection string is invalid: HostName is missing or not a host name; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"
+                ],
+            ),
+            (
+                "HostName=h;SharedAccessKey=KEY",
+                expect![
+                    "GMB-IOT-006 the connection string is invalid: it has neither DeviceId nor SharedAccessKeyName; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"
+                ],
+            ),
+            (
+                "HostName=h;DeviceId=d",
+                expect![
+                    "GMB-IOT-006 the connection string is invalid: it has neither SharedAccessKey nor x509=true; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"
+                ],
+            ),
+            (
+                "HostName=h;DeviceId=d;SharedAccessKey=secret",
+                expect![
+                    "GMB-IOT-005 the shared access key is not Base64 of 16 to 64 bytes; copy it again, with every '=' at its end"
+                ],
+            ),
+            (
+                "HostName=h;HostName=h;DeviceId=d",
+                expect![
+                    "GMB-IOT-006 the connection string is invalid: HostName is given twice; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"
+                ],
+            ),
+            (
+                "HostName=h;DeviceId=a/b;SharedAccessKey=KEY",
+                expect![
+                    "GMB-IOT-006 the connection string is invalid: the device id 'a/b' contains '/'; allowed are ASCII letters, digits and -:.+%_#*?!(),=@$'; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"
+                ],
+            ),
+            (
+                "HostName=h;x",
+                expect![
+                    "GMB-IOT-006 the connection string is invalid: 'x' has no value; expected 'HostName=<host>;DeviceId=<id>;SharedAccessKey=<key>'"
+                ],
+            ),
         ] {
             check(text, &expect);
         }

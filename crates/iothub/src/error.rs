@@ -9,7 +9,9 @@ use gemba_model::ErrorCode;
 #[non_exhaustive]
 pub enum IotError {
     /// The token is not `SharedAccessSignature sr=…&sig=…&se=…`.
-    #[error("the SAS token is malformed: {0}; expected 'SharedAccessSignature sr=<uri>&sig=<base64>&se=<seconds>'")]
+    #[error(
+        "the SAS token is malformed: {0}; expected 'SharedAccessSignature sr=<uri>&sig=<base64>&se=<seconds>'"
+    )]
     MalformedToken(&'static str),
     /// The token's time is over.
     #[error(
@@ -35,7 +37,9 @@ pub enum IotError {
         wanted: String,
     },
     /// A key is not Base64 of 1 to 64 bytes.
-    #[error("the shared access key is not Base64 of 16 to 64 bytes; copy it again, with every '=' at its end")]
+    #[error(
+        "the shared access key is not Base64 of 16 to 64 bytes; copy it again, with every '=' at its end"
+    )]
     InvalidKey,
     /// A connection string cannot be read.
     #[error(

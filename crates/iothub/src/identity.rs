@@ -30,7 +30,8 @@ impl Identity {
             None => (text, None),
         };
         let id = |part: &str| {
-            part.parse::<DeviceId>().map_err(|error| IotError::InvalidClientId(shortened(&error.to_string(), 300)))
+            part.parse::<DeviceId>()
+                .map_err(|error| IotError::InvalidClientId(shortened(&error.to_string(), 300)))
         };
         Ok(Self { device: id(device)?, module: module.map(id).transpose()? })
     }
