@@ -72,7 +72,11 @@ impl Writer {
     }
 
     /// A description.
-    pub(crate) fn announcement(&mut self, metadata: &DataSetMetaData, record: &mut Vec<u8>) -> Result<Written, EncodeError> {
+    pub(crate) fn announcement(
+        &mut self,
+        metadata: &DataSetMetaData,
+        record: &mut Vec<u8>,
+    ) -> Result<Written, EncodeError> {
         let bytes = encode_meta_data(&self.publisher, self.announcements, metadata, &Limits::default())?;
         self.announcements = self.announcements.wrapping_add(1);
         let mut written = Written::default();

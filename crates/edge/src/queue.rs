@@ -71,12 +71,11 @@ impl EdgeError {
 const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// The queue. Clones are the same queue.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StoreAndForward {
     pub(crate) shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: EdgeOptions,
     pub(crate) disk: Arc<dyn Disk>,
@@ -159,12 +158,30 @@ impl Counters {
         let counter = |name, help| metrics.counter(name, help, &[]);
         Self {
             values_in: counter("gemba_edge_values_queued_total", "values made durable in the edge's queue"),
-            messages_in: counter("gemba_edge_messages_queued_total", "messages made durable in the edge's queue"),
-            values_dropped: counter("gemba_edge_values_dropped_total", "values dropped by the edge, each in a gap record"),
+            messages_in: counter(
+                "gemba_edge_messages_queued_total",
+                "messages made durable in the edge's queue",
+            ),
+            values_dropped: counter(
+                "gemba_edge_values_dropped_total",
+                "values dropped by the edge, each in a gap record",
+            ),
             values_out: counter("gemba_edge_values_acknowledged_total", "values acknowledged by the hub"),
-            messages_out: counter("gemba_edge_messages_acknowledged_total", "messages acknowledged by the hub"),
-            bytes_out: counter("gemba_edge_bytes_acknowledged_total", "payload bytes acknowledged by the hub"),
+            messages_out: counter(
+                "gemba_edge_messages_acknowledged_total",
+                "messages acknowledged by the hub",
+            ),
+            bytes_out: counter(
+                "gemba_edge_bytes_acknowledged_total",
+                "payload bytes acknowledged by the hub",
+            ),
         }
+    }
+}
+
+impl std::fmt::Debug for StoreAndForward {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreAndForward").field("options", &self.shared.options).finish_non_exhaustive()
     }
 }
 
@@ -222,7 +239,11 @@ impl Shared {
         self.log.lock().clone()
     }
 
-    fn put(&self, work: Work, bytes: usize) -> Result<oneshot::Receiver<Result<(), UplinkError>>, UplinkError> {
+    fn put(
+        &self,
+        work: Work,
+        bytes: usize,
+    ) -> Result<oneshot::Receiver<Result<(), UplinkError>>, UplinkError> {
         let (done, receiver) = oneshot::channel();
         let mut waiting = self.waiting.lock();
         if waiting.closed {
@@ -299,7 +320,8 @@ impl Uplink for StoreAndForward {
             let code = ErrorCode("GMB-EDG-004");
             return Box::pin(std::future::ready(Err(UplinkError::Rejected { code, detail })));
         }
-        let samples: usize = delivery.batches.iter().map(|batch| batch.samples.len() * 64 + batch.bytes.len()).sum();
+        let samples: usize =
+            delivery.batches.iter().map(|batch| batch.samples.len() * 64 + batch.bytes.len()).sum();
         outcome(self.shared.put(Work::Deliver(delivery), samples + 256))
     }
 
@@ -334,7 +356,9 @@ impl StoreAndForward {
             cursor.key.len() > 512 || cursor.state.as_ref().is_some_and(|state| state.len() > 64 << 10)
         });
         match long {
-            Some(cursor) => Err(format!("the cursor '{}' is too large", cursor.key.chars().take(64).collect::<String>())),
+            Some(cursor) => {
+                Err(format!("the cursor '{}' is too large", cursor.key.chars().take(64).collect::<String>()))
+            }
             None => Ok(()),
         }
     }

@@ -85,7 +85,9 @@ pub(crate) fn renumbered(record: &[u8], first: u64) -> Vec<u8> {
 }
 
 /// The entries of a record. Ends at the first damaged one with an error.
-pub(crate) fn entries(record: &[u8]) -> Result<impl Iterator<Item = Result<Entry<'_>, DecodeError>>, DecodeError> {
+pub(crate) fn entries(
+    record: &[u8],
+) -> Result<impl Iterator<Item = Result<Entry<'_>, DecodeError>>, DecodeError> {
     let mut reader = Reader::new(record);
     if reader.u8()? != VERSION {
         return Err(reader.error("unknown version of a queue record"));
@@ -117,11 +119,19 @@ fn next<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, DecodeError> {
             let uadp = body.u8()? == 1;
             let values = body.u32()?;
             let span = (body.i64()?, body.i64()?);
-            Ok(Entry::Message(Message { sequence, kind, uadp, values, span, body: body.take(body.remaining())? }))
+            Ok(Entry::Message(Message {
+                sequence,
+                kind,
+                uadp,
+                values,
+                span,
+                body: body.take(body.remaining())?,
+            }))
         }
         CURSOR | CURSOR_FORGOTTEN => {
             let key_length = usize::from(body.u16()?);
-            let key = std::str::from_utf8(body.take(key_length)?).map_err(|_| body.error("a key is not UTF-8"))?;
+            let key =
+                std::str::from_utf8(body.take(key_length)?).map_err(|_| body.error("a key is not UTF-8"))?;
             let state = body.take(body.remaining())?;
             Ok(Entry::Cursor { key, state: (kind == CURSOR).then_some(state) })
         }
@@ -135,7 +145,14 @@ mod tests {
 
     fn example() -> Vec<u8> {
         let mut record = begin();
-        let message = Message { sequence: 7, kind: MessageKind::Gap, uadp: false, values: 3, span: (-1, 5), body: b"{}" };
+        let message = Message {
+            sequence: 7,
+            kind: MessageKind::Gap,
+            uadp: false,
+            values: 3,
+            span: (-1, 5),
+            body: b"{}",
+        };
         put_message(&mut record, &message);
         put_cursor(&mut record, "a", Some(b"state"));
         put_cursor(&mut record, "b", None);
@@ -146,7 +163,14 @@ mod tests {
     fn records_read_back_as_written() -> Result<(), DecodeError> {
         let record = example();
         let found: Vec<Entry<'_>> = entries(&record)?.collect::<Result<_, _>>()?;
-        let message = Message { sequence: 7, kind: MessageKind::Gap, uadp: false, values: 3, span: (-1, 5), body: b"{}" };
+        let message = Message {
+            sequence: 7,
+            kind: MessageKind::Gap,
+            uadp: false,
+            values: 3,
+            span: (-1, 5),
+            body: b"{}",
+        };
         assert_eq!(
             found,
             [

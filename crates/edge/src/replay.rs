@@ -119,7 +119,9 @@ fn checkpoint(options: &EdgeOptions, log: &Log) -> Result<Checkpoint, EdgeError>
         }
         Err(reason) => Err(state_error(
             &path,
-            format!("{reason}; restore it, or move it and the folder log/edge away to start anew (what waits there is lost)"),
+            format!(
+                "{reason}; restore it, or move it and the folder log/edge away to start anew (what waits there is lost)"
+            ),
         )),
     }
 }
@@ -131,10 +133,13 @@ pub(crate) fn find_sequence(log: &Log, from: u64, sequence: u64) -> Option<u64> 
         let items = reader.read(READ_BYTES).ok().filter(|items| !items.is_empty())?;
         for item in items {
             let ReadItem::Frame(frame) = item else { continue };
-            let first = record::entries(&frame.payload).into_iter().flatten().flatten().find_map(|entry| match entry {
-                Entry::Message(message) => Some(message.sequence),
-                Entry::Cursor { .. } => None,
-            });
+            let first =
+                record::entries(&frame.payload).into_iter().flatten().flatten().find_map(
+                    |entry| match entry {
+                        Entry::Message(message) => Some(message.sequence),
+                        Entry::Cursor { .. } => None,
+                    },
+                );
             if first == Some(sequence) {
                 return Some(frame.offset);
             }
@@ -177,9 +182,13 @@ fn descriptions(options: &EdgeOptions) -> Result<BTreeMap<WriterKey, Arc<DataSet
             Ok(Received::MetaData(message)) => {
                 found.insert(message.meta_data.writer, Arc::new(message.meta_data));
             }
-            Ok(Received::Data(_)) => tracing::warn!(path = %path.display(), "not a description; it is left out"),
+            Ok(Received::Data(_)) => {
+                tracing::warn!(path = %path.display(), "not a description; it is left out")
+            }
             // The field announces it anew, with a new version.
-            Err(error) => tracing::warn!(path = %path.display(), %error, "the description is damaged; it is left out"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the description is damaged; it is left out")
+            }
         }
     }
     Ok(found)

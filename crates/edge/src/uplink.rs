@@ -7,7 +7,8 @@ use gemba_api::Problem;
 use gemba_base::{Backoff, Secret, Tasks, random};
 use gemba_iothub::{ConnectionString, Identity, Login, SasToken};
 use gemba_model::DateTime;
-use gemba_net::mqtt::{Client, ClientOptions, ConnectError};
+use gemba_net::ConnectError;
+use gemba_net::mqtt::{Client, ClientOptions};
 use gemba_net::tls::Connector;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,7 +91,10 @@ async fn run(queue: &StoreAndForward, options: &HubLinkOptions, stop: &Tasks) {
     }
 }
 
-async fn connect(queue: &StoreAndForward, options: &HubLinkOptions) -> Result<(Client, tokio::time::Instant), String> {
+async fn connect(
+    queue: &StoreAndForward,
+    options: &HubLinkOptions,
+) -> Result<(Client, tokio::time::Instant), String> {
     let connection = &options.connection;
     let identity: Identity = connection.identity().map_err(|error| error.to_string())?;
     let key = connection
@@ -106,6 +110,7 @@ async fn connect(queue: &StoreAndForward, options: &HubLinkOptions) -> Result<(C
     client.user_name = Login::user_name(&connection.host_name, &identity, CLIENT_TYPE);
     client.password = Secret::new(token);
     let renew_at = tokio::time::Instant::now() + options.token_lifetime * 3 / 4;
-    let client = Client::connect(&connector, &client).await.map_err(|error: ConnectError| error.to_string())?;
+    let client =
+        Client::connect(&connector, &client).await.map_err(|error: ConnectError| error.to_string())?;
     Ok((client, renew_at))
 }

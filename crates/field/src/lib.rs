@@ -4,5 +4,11 @@
 //! Knows: OPC UA through `ua`, the uplink through `api`.
 //! Does not know: how batches are encoded, queued or sent, or any other room of the house.
 
+mod describe;
 pub mod plan;
 pub mod published_nodes;
+mod publisher;
+mod sink;
+mod sources;
+
+pub use publisher::{Publisher, PublisherOptions};

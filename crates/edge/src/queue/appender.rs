@@ -8,7 +8,7 @@ use crate::replay;
 use bytes::Bytes;
 use gemba_api::UplinkError;
 use gemba_base::{Backoff, Tasks, random};
-use gemba_wal::{AppendError, Log, Record};
+use gemba_wal::{AppendError, Log};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -142,7 +142,7 @@ async fn write(shared: &Arc<Shared>, writer: &mut Writer, mut draft: Draft, stop
 }
 
 async fn append(log: &Log, payload: Bytes) -> Result<u64, AppendError> {
-    log.append(Record::new(FRAME_KIND, payload)).await?.await
+    log.append(FRAME_KIND, payload).await?.await
 }
 
 /// Every delivery of the record learns that it was not taken. Its numbers stay unused for ever, which a

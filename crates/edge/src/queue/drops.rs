@@ -25,7 +25,7 @@ struct Loss {
 /// deleted. Returns how many numbers they took, or `None` when nothing was dropped.
 pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
     let log = shared.log()?;
-    let segment = log.oldest_segment().filter(|segment| segment.trimmable)?;
+    let segment = log.oldest_segment().ok().flatten().filter(|segment| segment.trimmable)?;
     let loss = loss_of(shared, &log, &segment);
     let used = loss.fields.len() as u64;
     if used > 0 {
@@ -60,7 +60,9 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
         return Some(used);
     }
     match log.trim_before(segment.last_offset + 1) {
-        Ok(_) => tracing::warn!(values = loss.values, "the edge's queue is full: its oldest segment was dropped"),
+        Ok(_) => {
+            tracing::warn!(values = loss.values, "the edge's queue is full: its oldest segment was dropped")
+        }
         Err(error) => tracing::warn!(%error, "the oldest segment was not deleted"),
     }
     if loss.descriptions {
@@ -78,14 +80,14 @@ pub(super) async fn expire(shared: &Shared, writer: &mut Writer) {
     let Some(age) = shared.options.queue_age_max else { return };
     let limit = shared.clock.now().saturating_sub(age);
     while let Some(log) = shared.log()
-        && let Some(segment) = log.oldest_segment()
+        && let Ok(Some(segment)) = log.oldest_segment()
         && segment.trimmable
         && segment.last_time.is_some_and(|time| time < limit)
     {
         let before = segment.first_offset;
         let Some(used) = drop_oldest(shared, writer.next_sequence()).await else { break };
         writer.skip(used);
-        if log.oldest_segment().is_some_and(|segment| segment.first_offset == before) {
+        if log.first_offset() == before {
             break;
         }
     }
@@ -127,7 +129,8 @@ fn count(loss: &mut Loss, decoder: &mut Decoder, message: &Message<'_>) {
     for data in &network.messages {
         let fields = loss.fields.entry(data.batch.writer).or_default();
         for sample in &data.batch.samples {
-            let time = sample.source_timestamp.or(sample.server_timestamp).map_or(message.span.0, DateTime::ticks);
+            let time =
+                sample.source_timestamp.or(sample.server_timestamp).map_or(message.span.0, DateTime::ticks);
             let seen = fields.entry(sample.field).or_insert((0, time, time));
             *seen = (seen.0 + 1, seen.1.min(time), seen.2.max(time));
         }
@@ -152,7 +155,10 @@ fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
         };
         let body = serde_json::to_vec(&gap).unwrap_or_default();
         let kind = MessageKind::Gap;
-        record::put_message(&mut out, &Message { sequence, kind, uadp: false, values: 0, span: (0, 0), body: &body });
+        record::put_message(
+            &mut out,
+            &Message { sequence, kind, uadp: false, values: 0, span: (0, 0), body: &body },
+        );
     }
     out
 }

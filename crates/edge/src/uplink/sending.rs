@@ -62,10 +62,17 @@ pub(super) async fn serve(
         Ok(identity) => identity,
         Err(error) => return End::Lost(error.to_string()),
     };
-    let Some(log) = queue.shared.log() else { return End::Lost("the edge's queue is being opened again".into()) };
+    let Some(log) = queue.shared.log() else {
+        return End::Lost("the edge's queue is being opened again".into());
+    };
     let mut reader = log.reader(queue.shared.state.lock().unacknowledged.0);
-    let mut sending =
-        Sending { queue, topics: Topics::of(&identity), client, ready: VecDeque::new(), under_way: VecDeque::new() };
+    let mut sending = Sending {
+        queue,
+        topics: Topics::of(&identity),
+        client,
+        ready: VecDeque::new(),
+        under_way: VecDeque::new(),
+    };
     let mut status = interval(STATUS_INTERVAL);
     status.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut farewell: Option<Instant> = None;
@@ -102,7 +109,9 @@ pub(super) async fn serve(
                     tracing::warn!(error, "delivered data could not be deleted");
                 }
             }
-            () = reader.wait(), if sending.ready.is_empty() => {}
+            waited = reader.wait(), if sending.ready.is_empty() => if let Err(error) = waited {
+                return End::Lost(format!("the edge's queue: {error}"));
+            },
             () = sleep_until(renew_at), if !renewing => {}
             () = stop.stopping(), if farewell.is_none() => farewell = Some(Instant::now() + FAREWELL),
             () = sleep_until(farewell.unwrap_or(renew_at)), if farewell.is_some() => {}
@@ -121,7 +130,7 @@ impl Sending<'_> {
             for item in items {
                 match item {
                     ReadItem::Frame(frame) => self.prepare(&frame),
-                    ReadItem::Corrupt { from_offset, to_offset, .. } => self.damaged(from_offset, to_offset),
+                    ReadItem::Corrupt { from_offset, next_offset } => self.damaged(from_offset, next_offset),
                     // The gap record of what was dropped is further on in the queue.
                     ReadItem::Trimmed { .. } => {}
                 }
@@ -141,15 +150,12 @@ impl Sending<'_> {
                 self.ready.push_back(outgoing);
             }
         }
+        let is_empty = self.ready.len() == first;
         match self.ready.back_mut() {
-            Some(outgoing) if self.ready_from(first) => outgoing.place.last = true,
+            Some(outgoing) if !is_empty => outgoing.place.last = true,
             // A record with nothing to send is delivered as soon as all before it is.
             _ => self.skip(frame.offset),
         }
-    }
-
-    fn ready_from(&self, first: usize) -> bool {
-        self.ready.len() > first
     }
 
     fn skip(&self, offset: u64) {
@@ -191,7 +197,11 @@ impl Sending<'_> {
             bytes: message.body.len(),
             time: frame.time,
         };
-        Outgoing { topic: self.topics.event(&bag.to_bag()), body: frame.payload.slice_ref(message.body), place }
+        Outgoing {
+            topic: self.topics.event(&bag.to_bag()),
+            body: frame.payload.slice_ref(message.body),
+            place,
+        }
     }
 
     /// Fills the window.
@@ -211,7 +221,8 @@ impl Sending<'_> {
 
     /// The hub has it durably. Progress is counted in order, so that a hole is sent again.
     fn acknowledged(&mut self, id: gemba_net::mqtt::PacketId) {
-        if let Some(entry) = self.under_way.iter_mut().find(|(packet, _, done)| *packet == id.get() && !done) {
+        if let Some(entry) = self.under_way.iter_mut().find(|(packet, _, done)| *packet == id.get() && !done)
+        {
             entry.2 = true;
         }
         let shared = &self.queue.shared;
@@ -253,7 +264,9 @@ impl Sending<'_> {
             system: vec![(properties::CONTENT_TYPE.to_owned(), "application/json".to_owned())],
             application: vec![(properties::KIND.to_owned(), properties::KIND_STATUS.to_owned())],
         };
-        if let Err(error) = self.client.publish_at_most_once(self.topics.event(&bag.to_bag()), Bytes::from(body)) {
+        if let Err(error) =
+            self.client.publish_at_most_once(self.topics.event(&bag.to_bag()), Bytes::from(body))
+        {
             tracing::debug!(%error, "the state was not sent");
         }
     }
@@ -263,7 +276,8 @@ impl Sending<'_> {
 fn forget_delivered(shared: &Shared) -> Result<(), String> {
     let Some(log) = shared.log() else { return Ok(()) };
     let delivered = shared.state.lock().unacknowledged.0;
-    if log.oldest_segment().is_none_or(|segment| !segment.trimmable || segment.last_offset >= delivered) {
+    let oldest = log.oldest_segment().map_err(|error| error.to_string())?;
+    if oldest.is_none_or(|segment| !segment.trimmable || segment.last_offset >= delivered) {
         return Ok(());
     }
     shared.save_checkpoint().map_err(|error| error.to_string())?;
