@@ -7,18 +7,18 @@ mod cursor;
 pub mod decoder;
 pub mod error;
 pub mod options;
-//pub mod publishing;
+mod publishing;
 pub mod quirks;
-//pub mod runtime;
+pub mod runtime;
 pub mod session;
 pub mod trust;
 
 pub use decoder::DataChange;
 pub use error::UaError;
 pub use options::{Identity, Security, SecurityMode, SecurityPolicy, SessionOptions};
-//pub use runtime::{
-//    Delivery, DeliverySink, ItemSpec, Notification, SessionEvent, SinkError, SubscribedSession,
-//    SubscriptionGap, SubscriptionSpec,
-//};
+pub use runtime::{
+    Delivery, DeliverySink, ItemSpec, Notification, SessionEvent, SessionState, SessionStatus, SinkError,
+    SubscribedSession, SubscriptionGap, SubscriptionSpec,
+};
 pub use session::OpcUaSession;
 pub use trust::{TrustError, TrustStore};

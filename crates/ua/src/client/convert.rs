@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn node_ids_of_every_kind_survive_both_ways() {
-        for text in ["i=85", "ns=2;s=Größe", "ns=300;g=09087e75-8e5e-499b-954f-f2a9603db28a", "ns=1;b=Zm9v"] {
+        for text in ["i=85", "ns=2;s=Größe", "ns=300;g=09087e75-8e5e-499b-954f-f2a9603db28a", "ns=1;b=Zm9v"]
+        {
             let node: NodeId = text.parse().expect("parses");
             assert_eq!(node_id(&to_stack_node_id(&node)), node);
             assert_eq!(to_stack_node_id(&node).to_string(), text, "the stack prints the same");

@@ -3,6 +3,7 @@
 use super::session::SessionKey;
 use gemba_model::binary::{self, Reader};
 use gemba_model::{DateTime, NodeId};
+use std::time::Duration;
 
 /// Incremented when the layout changes; an unknown one is treated as no cursor at all.
 const VERSION: u8 = 1;
@@ -20,6 +21,8 @@ pub(crate) struct Cursor {
     pub(crate) last: u32,
     /// When the server published it.
     pub(crate) publish_time: Option<DateTime>,
+    /// Publishing interval times keep-alive count, as the server revised them.
+    pub(crate) keep_alive: Duration,
     /// Only for servers that need it; a secret.
     pub(crate) session: Option<SessionKey>,
 }
@@ -33,6 +36,8 @@ impl Cursor {
         out.extend_from_slice(&self.fingerprint.to_le_bytes());
         out.extend_from_slice(&self.last.to_le_bytes());
         out.extend_from_slice(&self.publish_time.unwrap_or(DateTime::MIN).ticks().to_le_bytes());
+        let keep_alive = u32::try_from(self.keep_alive.as_millis()).unwrap_or(u32::MAX);
+        out.extend_from_slice(&keep_alive.to_le_bytes());
         out.push(u8::from(self.session.is_some()));
         if let Some(session) = &self.session {
             binary::encode_node_id(&session.id, &mut out);
@@ -51,13 +56,12 @@ impl Cursor {
         let server_start = DateTime::from_ticks(reader.i64().ok()?);
         let fingerprint = u128::from_le_bytes(reader.array().ok()?);
         let last = reader.u32().ok()?;
-        let publish_time = Some(DateTime::from_ticks(reader.i64().ok()?)).filter(|time| *time != DateTime::MIN);
+        let publish_time =
+            Some(DateTime::from_ticks(reader.i64().ok()?)).filter(|time| *time != DateTime::MIN);
+        let keep_alive = Duration::from_millis(u64::from(reader.u32().ok()?));
         let session = match reader.u8().ok()? {
             0 => None,
-            _ => Some(SessionKey {
-                id: read_node(&mut reader)?,
-                token: read_node(&mut reader)?,
-            }),
+            _ => Some(SessionKey { id: read_node(&mut reader)?, token: read_node(&mut reader)? }),
         };
         (reader.remaining() == 0).then_some(Self {
             subscription,
@@ -65,6 +69,7 @@ impl Cursor {
             fingerprint,
             last,
             publish_time,
+            keep_alive,
             session,
         })
     }
@@ -86,10 +91,8 @@ mod tests {
             fingerprint: u128::MAX - 5,
             last: u32::MAX,
             publish_time: None,
-            session: Some(SessionKey {
-                id: NodeId::numeric(1, 5),
-                token: NodeId::string(0, "hunter2"),
-            }),
+            keep_alive: Duration::from_millis(2500),
+            session: Some(SessionKey { id: NodeId::numeric(1, 5), token: NodeId::string(0, "hunter2") }),
         };
         let bytes = cursor.encode();
         assert_eq!(Cursor::decode(&bytes), Some(cursor.clone()));

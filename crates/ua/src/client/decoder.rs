@@ -8,7 +8,7 @@ use super::convert;
 use gemba_model::binary::{DecodeError, Reader, skip_variant};
 use gemba_model::{DateTime, Sample, StatusCode, Value, Variant};
 use opcua::types as stack;
-use opcua::types::{BinaryDecodable, BinaryEncodable, DynEncodable};
+use opcua::types::{BinaryDecodable, DynEncodable};
 use std::io::Read;
 
 /// The encoding id of DataChangeNotification in binary.
@@ -217,11 +217,7 @@ fn decode(body: &[u8], context: &stack::Context<'_>) -> HotBody {
 }
 
 impl DynEncodable for HotBody {
-    fn encode_binary(
-        &self,
-        _: &mut dyn std::io::Write,
-        _: &stack::Context<'_>,
-    ) -> stack::EncodingResult<()> {
+    fn encode_binary(&self, _: &mut dyn std::io::Write, _: &stack::Context<'_>) -> stack::EncodingResult<()> {
         Err(stack::Error::encoding("notifications are only received"))
     }
     fn byte_len_dyn(&self, _: &stack::Context<'_>) -> usize {

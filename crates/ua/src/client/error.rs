@@ -9,7 +9,9 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum UaError {
     /// No TCP connection or no secure channel.
-    #[error("cannot reach {endpoint}: {status} ({detail}); check host, port and firewall, and that the server runs")]
+    #[error(
+        "cannot reach {endpoint}: {status} ({detail}); check host, port and firewall, and that the server runs"
+    )]
     Unreachable {
         /// The URL that was dialled.
         endpoint: String,

@@ -172,7 +172,11 @@ pub struct SessionOptions {
 
 impl SessionOptions {
     /// An anonymous session without security, with the defaults of the house.
-    pub fn new(endpoint_url: impl Into<String>, trust: Arc<TrustStore>, run_folder: impl Into<PathBuf>) -> Self {
+    pub fn new(
+        endpoint_url: impl Into<String>,
+        trust: Arc<TrustStore>,
+        run_folder: impl Into<PathBuf>,
+    ) -> Self {
         Self {
             endpoint_url: endpoint_url.into(),
             security: Security::NONE,

@@ -89,7 +89,10 @@ impl OpcUaSession {
     }
 
     /// As [`OpcUaSession::connect`], trying to go on with an earlier session first.
-    pub(crate) async fn reconnect(options: SessionOptions, earlier: Option<SessionKey>) -> Result<Self, UaError> {
+    pub(crate) async fn reconnect(
+        options: SessionOptions,
+        earlier: Option<SessionKey>,
+    ) -> Result<Self, UaError> {
         connect::connect(options, earlier).await
     }
 
@@ -180,6 +183,11 @@ impl OpcUaSession {
 pub(crate) fn is_too_large(status: StatusCode) -> bool {
     matches!(
         status.name(),
-        Some("BadTooManyOperations" | "BadRequestTooLarge" | "BadResponseTooLarge" | "BadEncodingLimitsExceeded")
+        Some(
+            "BadTooManyOperations"
+                | "BadRequestTooLarge"
+                | "BadResponseTooLarge"
+                | "BadEncodingLimitsExceeded"
+        )
     )
 }

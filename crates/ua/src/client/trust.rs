@@ -52,7 +52,7 @@ impl TrustStore {
     /// [`UaError::Folder`] when folders, certificate or key cannot be read or written.
     pub fn open(
         folder: impl Into<PathBuf>,
-        application: &own::Application,
+        application: &Application,
         options: TrustOptions,
     ) -> Result<Arc<Self>, UaError> {
         let folders = Folders::create(folder.into())?;

@@ -128,7 +128,8 @@ impl OpcUaSession {
     async fn browse_rest(&self, parts: &mut [Part]) -> Result<(), UaError> {
         let session = &self.stack.session;
         loop {
-            let mut waiting: Vec<&mut Part> = parts.iter_mut().filter(|part| part.continuation.is_some()).collect();
+            let mut waiting: Vec<&mut Part> =
+                parts.iter_mut().filter(|part| part.continuation.is_some()).collect();
             if waiting.is_empty() {
                 return Ok(());
             }

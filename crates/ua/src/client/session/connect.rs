@@ -110,7 +110,10 @@ async fn open(
     let event_loop: JoinHandle<()> = tokio::spawn(async move {
         // Also when the stack panics, or the task is aborted.
         let _ended = ended.drop_guard();
-        drop(report.send(event_loop.run().await));
+        let status = event_loop.run().await;
+        if report.send(status).is_err() {
+            tracing::debug!(%status, "the connection ended");
+        }
     });
     let stack = Stack { session, event_loop };
     wait(&stack.session, outcome, options).await?;

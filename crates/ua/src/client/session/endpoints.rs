@@ -173,7 +173,8 @@ pub(super) fn check_identity(
     options: &SessionOptions,
 ) -> Result<(), UaError> {
     let tokens = endpoint.user_identity_tokens.iter().flatten();
-    let Some(token) = tokens.into_iter().find(|token| token.token_type == token_type(&options.identity)) else {
+    let Some(token) = tokens.into_iter().find(|token| token.token_type == token_type(&options.identity))
+    else {
         return Err(UaError::Authentication {
             endpoint: options.endpoint_url.clone(),
             identity: options.identity.to_string(),
@@ -196,7 +197,8 @@ fn list(offered: &[stack::EndpointDescription]) -> String {
         .map(|endpoint| {
             let uri = endpoint.security_policy_uri.as_ref();
             let policy = uri.rsplit_once('#').map_or(uri, |(_, name)| name);
-            let mode = mode(endpoint.security_mode).map_or_else(|| "Invalid".to_owned(), |mode| mode.to_string());
+            let mode =
+                mode(endpoint.security_mode).map_or_else(|| "Invalid".to_owned(), |mode| mode.to_string());
             format!("{policy}/{mode}")
         })
         .collect();

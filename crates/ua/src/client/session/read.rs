@@ -10,7 +10,7 @@ use opcua::client::services::Read;
 use opcua::types as stack;
 
 /// The attribute Value.
-pub const ATTRIBUTE_VALUE: u32 = 13;
+pub(crate) const ATTRIBUTE_VALUE: u32 = 13;
 
 /// One attribute of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +75,9 @@ impl OpcUaSession {
         let nodes = requests.iter().map(|request| stack::ReadValueId {
             node_id: convert::to_stack_node_id(&request.node),
             attribute_id: request.attribute,
-            index_range: request
-                .index_range
-                .as_deref()
-                .map_or(stack::NumericRange::None, |range| range.parse().unwrap_or(stack::NumericRange::None)),
+            index_range: request.index_range.as_deref().map_or(stack::NumericRange::None, |range| {
+                range.parse().unwrap_or(stack::NumericRange::None)
+            }),
             ..Default::default()
         });
         let session = &self.stack.session;

@@ -10,7 +10,7 @@ use gemba_model::{DateTime, NodeId, StatusCode, Variant};
 use opcua::client::UARequest;
 use opcua::client::services::{
     Call, CreateMonitoredItems, CreateSubscription, DeleteMonitoredItems, DeleteSubscriptions,
-    ModifyMonitoredItems, Publish, Republish, TransferSubscriptions,
+    ModifyMonitoredItems, ModifySubscription, Publish, Republish, TransferSubscriptions,
 };
 use opcua::types as stack;
 use std::time::Duration;
@@ -113,7 +113,10 @@ fn receive(message: stack::NotificationMessage) -> ReceivedMessage {
                 }
             }
             Some(HotBody::Refused(reason)) => special = Some(ReceivedBody::NotUnderstood(reason)),
-            None => special = Some(ReceivedBody::NotUnderstood(format!("a body of type {name} was not asked for"))),
+            None => {
+                special =
+                    Some(ReceivedBody::NotUnderstood(format!("a body of type {name} was not asked for")))
+            }
         }
     }
     let body = match (special, all) {
@@ -145,6 +148,27 @@ impl OpcUaSession {
         })
     }
 
+    pub(crate) async fn modify_subscription(
+        &self,
+        id: u32,
+        request: SubscriptionRequest,
+    ) -> Result<CreatedSubscription, UaError> {
+        let session = &self.stack.session;
+        let made = ModifySubscription::new(id, session)
+            .publishing_interval(request.publishing_interval)
+            .max_keep_alive_count(request.keep_alive_count)
+            .max_lifetime_count(request.lifetime_count)
+            .send(session.channel())
+            .await
+            .map_err(|error| self.failed("ModifySubscription", &error))?;
+        Ok(CreatedSubscription {
+            id,
+            publishing_interval: millis(made.revised_publishing_interval),
+            keep_alive_count: made.revised_max_keep_alive_count,
+            lifetime_count: made.revised_lifetime_count,
+        })
+    }
+
     pub(crate) async fn delete_subscription(&self, id: u32) -> Result<(), UaError> {
         let session = &self.stack.session;
         DeleteSubscriptions::new(session)
@@ -166,8 +190,7 @@ impl OpcUaSession {
         for (subscription, sequence_number) in acknowledgements {
             request = request.ack(subscription, sequence_number);
         }
-        let answer =
-            request.send(session.channel()).await.map_err(|error| self.failed("Publish", &error))?;
+        let answer = request.send(session.channel()).await.map_err(|error| self.failed("Publish", &error))?;
         Ok(PublishAnswer {
             subscription: answer.subscription_id,
             message: receive(answer.notification_message),
@@ -186,7 +209,8 @@ impl OpcUaSession {
         match Republish::new(subscription, sequence_number, session).send(session.channel()).await {
             Ok(answer) => {
                 let message = receive(answer.notification_message);
-                let right = message.sequence_number == sequence_number && message.body != ReceivedBody::KeepAlive;
+                let right =
+                    message.sequence_number == sequence_number && message.body != ReceivedBody::KeepAlive;
                 Ok(right.then_some(message))
             }
             Err(error) => {
@@ -284,10 +308,9 @@ impl OpcUaSession {
         let session = &self.stack.session;
         self.limits
             .split(Operation::MonitoredItems, ids, async |part: &[u32]| {
-                let request = part.iter().fold(
-                    DeleteMonitoredItems::new(subscription, session),
-                    |request, id| request.item(*id),
-                );
+                let request = part
+                    .iter()
+                    .fold(DeleteMonitoredItems::new(subscription, session), |request, id| request.item(*id));
                 // An item that the server no longer knows is as good as deleted.
                 request
                     .send(session.channel())
@@ -301,7 +324,10 @@ impl OpcUaSession {
 
     /// Client handles and item ids that a subscription has, by the method GetMonitoredItems (OPC 10000-5 v1.05,
     /// 9.1). `None` from a server without it.
-    pub(crate) async fn monitored_items(&self, subscription: u32) -> Result<Option<Vec<(u32, u32)>>, UaError> {
+    pub(crate) async fn monitored_items(
+        &self,
+        subscription: u32,
+    ) -> Result<Option<Vec<(u32, u32)>>, UaError> {
         let session = &self.stack.session;
         let method = stack::CallMethodRequest {
             object_id: stack::ObjectId::Server.into(),

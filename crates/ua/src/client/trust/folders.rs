@@ -166,7 +166,9 @@ fn drop_oldest(folder: &Path, max: usize, keep: &Path) {
     for (_, path) in files.iter().take(excess) {
         match fs::remove_file(path) {
             Ok(()) => tracing::warn!(path = %path.display(), "dropped the oldest rejected certificate"),
-            Err(error) => tracing::warn!(path = %path.display(), %error, "cannot drop a rejected certificate"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "cannot drop a rejected certificate")
+            }
         }
     }
 }
@@ -188,7 +190,9 @@ fn read_folder(folder: &Path, label: &str) -> Vec<Vec<u8>> {
         let path = entry.path();
         match read_file(&path, label) {
             Ok(certificates) => found.extend(certificates),
-            Err(error) => tracing::warn!(path = %path.display(), %error, "a file of the trust store is ignored"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a file of the trust store is ignored")
+            }
         }
     }
     found

@@ -125,7 +125,8 @@ fn create(application: &Application) -> Result<(Vec<u8>, String), rcgen::Error> 
         KeyUsagePurpose::DataEncipherment,
         KeyUsagePurpose::KeyCertSign,
     ];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
     let now = SystemTime::now();
     params.not_before = (now - BACKDATING).into();
     params.not_after = (now + VALIDITY).into();

@@ -72,7 +72,9 @@ pub enum TrustError {
         issuer: String,
     },
     /// No valid list of revoked certificates, though one is demanded.
-    #[error("there is no valid list of revoked certificates of '{issuer}'; put it in trusted/crl or issuer/crl")]
+    #[error(
+        "there is no valid list of revoked certificates of '{issuer}'; put it in trusted/crl or issuer/crl"
+    )]
     RevocationUnknown {
         /// Whose list.
         issuer: String,
@@ -86,7 +88,9 @@ pub enum TrustError {
         reason: &'static str,
     },
     /// It may not be used for this.
-    #[error("'{subject}' must not be used for this: {reason}; the server needs a certificate made for OPC UA")]
+    #[error(
+        "'{subject}' must not be used for this: {reason}; the server needs a certificate made for OPC UA"
+    )]
     KeyUsage {
         /// The certificate's subject.
         subject: String,
@@ -114,7 +118,9 @@ pub enum TrustError {
         expected: String,
     },
     /// It is another host's.
-    #[error("'{subject}' does not name the host '{host}'; dial a name that it has, or trust this certificate itself")]
+    #[error(
+        "'{subject}' does not name the host '{host}'; dial a name that it has, or trust this certificate itself"
+    )]
     HostName {
         /// The certificate's subject.
         subject: String,
@@ -166,7 +172,10 @@ impl TrustError {
 }
 
 fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
-    X509Certificate::from_der(der).ok().filter(|(rest, _)| rest.is_empty()).map(|(_, certificate)| certificate)
+    X509Certificate::from_der(der)
+        .ok()
+        .filter(|(rest, _)| rest.is_empty())
+        .map(|(_, certificate)| certificate)
 }
 
 /// Judges `presented` by `lists`. The paths of [`TrustError::Untrusted`] are left for the caller to fill.
@@ -382,7 +391,11 @@ fn check_application_uri(
 }
 
 fn alternative_names<'a>(certificate: &X509Certificate<'a>) -> Vec<GeneralName<'a>> {
-    certificate.subject_alternative_name().ok().flatten().map_or_else(Vec::new, |names| names.value.general_names.clone())
+    certificate
+        .subject_alternative_name()
+        .ok()
+        .flatten()
+        .map_or_else(Vec::new, |names| names.value.general_names.clone())
 }
 
 fn names_host(leaf: &X509Certificate<'_>, host: &str) -> bool {
