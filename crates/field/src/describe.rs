@@ -2,8 +2,8 @@
 
 use crate::plan::{DataSetPlan, SessionPlan};
 use gemba_model::{
-    BuiltInType, ConfigurationVersion, DataSetMetaData, DataSetSource, DateTime, ExpandedNodeId, FieldMetaData,
-    Guid, Namespace, WriterKey,
+    BuiltInType, ConfigurationVersion, DataSetMetaData, DataSetSource, DateTime, ExpandedNodeId,
+    FieldMetaData, Guid, Namespace, WriterKey,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -172,7 +172,12 @@ mod tests {
         sessions.into_values().next().expect("one session")
     }
 
-    fn describe(writers: &mut Writers, nodes: &str, namespaces: &[&str], seconds: i64) -> Arc<DataSetMetaData> {
+    fn describe(
+        writers: &mut Writers,
+        nodes: &str,
+        namespaces: &[&str],
+        seconds: i64,
+    ) -> Arc<DataSetMetaData> {
         let session = session(nodes);
         let namespaces: Vec<String> = namespaces.iter().map(|uri| (*uri).to_owned()).collect();
         let now = DateTime::from_ticks((VERSION_EPOCH_SECONDS + seconds) * 10_000_000);
@@ -192,7 +197,11 @@ mod tests {
         let more = describe(&mut writers, ab, &namespaces, 200);
         assert_eq!((more.version.major, more.version.minor), (100, 200), "fields were added at the end");
         let less = describe(&mut writers, r#"{ "Id": "ns=1;s=B" }"#, &namespaces, 200);
-        assert_eq!((less.version.major, less.version.minor), (201, 201), "a field was removed in the same second");
+        assert_eq!(
+            (less.version.major, less.version.minor),
+            (201, 201),
+            "a field was removed in the same second"
+        );
         assert_eq!(less.writer, first.writer);
         // After a restart the same file gives the same description.
         let mut again = Writers::new(vec![less.clone()]);

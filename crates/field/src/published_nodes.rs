@@ -9,7 +9,7 @@ mod timespan;
 
 use fields::Fields;
 use gemba_base::Secret;
-use gemba_model::{DataSetMetaData, ErrorCode, ExpandedNodeId};
+use gemba_model::{ErrorCode, ExpandedNodeId};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -263,11 +263,6 @@ fn node(
         queue_size,
         discard_new,
     })
-}
-
-/// Whether a description belongs to this group, writer and endpoint; how old writers are found again.
-pub(crate) fn describes(metadata: &DataSetMetaData, entry: &PublishedEntry) -> bool {
-    metadata.writer_group_name == entry.group && metadata.source.endpoint_url == entry.endpoint_url
 }
 
 #[cfg(test)]

@@ -159,7 +159,8 @@ impl State {
 
     /// What is the same goes on untouched.
     async fn apply(&mut self, wanted: BTreeMap<String, SessionPlan>) {
-        let gone: Vec<String> = self.running.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
+        let gone: Vec<String> =
+            self.running.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
         for name in gone {
             if let Some(running) = self.running.remove(&name) {
                 tracing::info!(session = name, "no longer published");
@@ -193,7 +194,8 @@ impl State {
 
     fn start(&mut self, name: String, plan: Arc<SessionPlan>) {
         let values = self.metrics.counter("gemba_field_values_total", "values received from servers", &[]);
-        let lost = self.metrics.counter("gemba_field_values_lost_total", "values known to be lost at servers", &[]);
+        let lost =
+            self.metrics.counter("gemba_field_values_lost_total", "values known to be lost at servers", &[]);
         let sink = Arc::new(SessionSink::new(
             plan.clone(),
             self.uplink.clone(),
@@ -208,7 +210,11 @@ impl State {
             Ok(session) => drop(self.running.insert(name, Running { plan, session, sink })),
             Err(error) => {
                 tracing::error!(%error, session = name, "not published");
-                self.complain(error.code().0, format!("{} is not published: {error}.", plan.endpoint_url), "Correct the entry in the file.");
+                self.complain(
+                    error.code().0,
+                    format!("{} is not published: {error}.", plan.endpoint_url),
+                    "Correct the entry in the file.",
+                );
             }
         }
     }

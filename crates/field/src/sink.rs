@@ -69,12 +69,7 @@ impl SessionSink {
         values: Counter,
         lost: Counter,
     ) -> Self {
-        let routing = Routing {
-            places: places(&plan),
-            plan,
-            described: Vec::new(),
-            server: None,
-        };
+        let routing = Routing { places: places(&plan), plan, described: Vec::new(), server: None };
         Self { uplink, clock, writers, routing: Mutex::new(routing), failed: Failed::default(), values, lost }
     }
 
@@ -164,7 +159,8 @@ fn places(plan: &SessionPlan) -> Places {
 
 /// Data sets that a subscription fills.
 fn data_sets_of<'a>(routing: &'a Routing, subscription: &str) -> impl Iterator<Item = usize> + 'a {
-    let items = routing.plan.subscriptions.get(subscription).map(|plan| plan.items.as_slice()).unwrap_or_default();
+    let items =
+        routing.plan.subscriptions.get(subscription).map(|plan| plan.items.as_slice()).unwrap_or_default();
     let sets: std::collections::BTreeSet<usize> = items.iter().map(|item| item.data_set).collect();
     sets.into_iter()
 }
@@ -201,7 +197,8 @@ fn distribute(routing: &Routing, change: &DataChange, batches: &mut [Option<Samp
     for (handle, sample) in change.handles.iter().zip(&change.samples) {
         let Some((data_set, field)) = routing.places.get(handle).copied() else { continue };
         let data_set = data_set as usize;
-        let (Some(slot), Some(metadata)) = (batches.get_mut(data_set), routing.described.get(data_set)) else {
+        let (Some(slot), Some(metadata)) = (batches.get_mut(data_set), routing.described.get(data_set))
+        else {
             continue;
         };
         let batch = slot.get_or_insert_with(|| SampleBatch::new(metadata.writer, metadata.version));
@@ -227,7 +224,9 @@ impl DeliverySink for SessionSink {
         }
         let mut all_failed = self.failed.lock();
         match all_failed.get(&delivery.cursor_key) {
-            Some(cursor) if *cursor != delivery.cursor => return failed("an earlier delivery failed".to_owned()),
+            Some(cursor) if *cursor != delivery.cursor => {
+                return failed("an earlier delivery failed".to_owned());
+            }
             _ => drop(all_failed.remove(&delivery.cursor_key)),
         }
         drop(all_failed);
@@ -263,7 +262,9 @@ impl DeliverySink for SessionSink {
             SessionEvent::ItemRejected { handle, status, .. } => {
                 tracing::warn!(session = self.routing.lock().plan.name, handle, %status, "an item is not monitored");
             }
-            other => tracing::info!(session = self.routing.lock().plan.name, event = ?other, "OPC UA session"),
+            other => {
+                tracing::info!(session = self.routing.lock().plan.name, event = ?other, "OPC UA session")
+            }
         }
     }
 }

@@ -38,18 +38,41 @@ fn source(plan: &SessionPlan, status: &SessionStatus, now: DateTime) -> SourceRe
         SessionState::Connecting if status.error.is_none() => (SourceState::Connecting, None),
         SessionState::Connecting => (
             SourceState::Connecting,
-            problem("GMB-FLD-006", format!("The server cannot be reached: {reason}."), "Gemba goes on trying. Check that the server runs, its address and the network.", 3),
+            problem(
+                "GMB-FLD-006",
+                format!("The server cannot be reached: {reason}."),
+                "Gemba goes on trying. Check that the server runs, its address and the network.",
+                3,
+            ),
         ),
         SessionState::Connected => (SourceState::Connecting, None),
         SessionState::Reconnecting => (
             SourceState::Reconnecting,
-            problem("GMB-FLD-006", format!("The connection is lost: {reason}."), "Gemba goes on trying and fetches what the server keeps. Check that the server runs and the network.", 3),
+            problem(
+                "GMB-FLD-006",
+                format!("The connection is lost: {reason}."),
+                "Gemba goes on trying and fetches what the server keeps. Check that the server runs and the network.",
+                3,
+            ),
         ),
         SessionState::Stopped { .. } => (
             SourceState::Stopped,
-            problem("GMB-FLD-007", format!("The server refuses the log-in: {reason}."), "Gemba does not try again, so that no account is locked. Correct user and password in publishednodes.json.", 3),
+            problem(
+                "GMB-FLD-007",
+                format!("The server refuses the log-in: {reason}."),
+                "Gemba does not try again, so that no account is locked. Correct user and password in publishednodes.json.",
+                3,
+            ),
         ),
-        SessionState::Subscribed if rejected > 0 => (SourceState::Live, problem("GMB-FLD-008", rejected_text(status), "Correct the node ids in publishednodes.json; refused items are tried again by themselves.", 2)),
+        SessionState::Subscribed if rejected > 0 => (
+            SourceState::Live,
+            problem(
+                "GMB-FLD-008",
+                rejected_text(status),
+                "Correct the node ids in publishednodes.json; refused items are tried again by themselves.",
+                2,
+            ),
+        ),
         SessionState::Subscribed => (SourceState::Live, None),
     };
     SourceReport {

@@ -99,6 +99,13 @@ pub trait DeliverySink: Send + Sync + 'static {
 /// What is said beside the values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SessionEvent {
+    /// A session stands; comes before the first delivery of each connection.
+    Connected {
+        /// The server's namespace array.
+        namespaces: Vec<String>,
+        /// The server's application URI, as its endpoint says.
+        application_uri: String,
+    },
     /// The session is in another state.
     State {
         /// Which one.

@@ -81,6 +81,10 @@ impl Driver {
         }
         let requests =
             quirks.publish_requests_max.unwrap_or(usize::MAX).min(self.options.publish_requests_max);
+        self.sink.event(SessionEvent::Connected {
+            namespaces: session.namespaces().to_vec(),
+            application_uri: session.endpoint().application_uri.clone(),
+        });
         self.set_state(SessionState::Connected, None);
         let now = self.now();
         let start = session.server().start_time.unwrap_or(DateTime::MIN);
