@@ -14,7 +14,16 @@ pub(crate) struct Settings {
     pub(crate) hub: Hub,
     pub(crate) edge: Edge,
     pub(crate) historian: Historian,
+    pub(crate) disk: Disk,
     pub(crate) log: Log,
+}
+
+/// The volume of the data directory.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Disk {
+    /// Bytes that stay free on the volume; 0: the larger of 5 % and 1 GiB. Below it no data is taken in.
+    pub(crate) reserve_bytes: u64,
 }
 
 /// The page and the REST interface.
