@@ -156,6 +156,12 @@ impl FaultyDisk {
         }
     }
 
+    /// The power goes at the sync after this many more, which fails with everything later. What survived is
+    /// told by [`Self::crash`].
+    pub fn cut_power_after_syncs(&self, syncs: u64) {
+        self.0.state.lock().faults.power_after_syncs = Some(syncs);
+    }
+
     /// How many syncs of files succeeded.
     pub fn syncs(&self) -> u64 {
         self.0.state.lock().syncs
@@ -324,6 +330,11 @@ impl DiskFile for FaultyFile {
             }
             state.released_syncs = state.released_syncs.saturating_sub(1);
             state.held_syncs -= 1;
+        }
+        state.alive()?;
+        match state.faults.power_after_syncs {
+            Some(0) => state.dead = true,
+            left => state.faults.power_after_syncs = left.map(|left| left - 1),
         }
         state.alive()?;
         if std::mem::take(&mut state.faults.sync) {

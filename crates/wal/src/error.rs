@@ -108,7 +108,9 @@ pub enum AppendError {
     #[error("the log is closed")]
     Closed,
     /// GMB-WAL-011.
-    #[error("a frame of {bytes} bytes is larger than the limit of {bytes_max}; split it or raise the segment size")]
+    #[error(
+        "a frame of {bytes} bytes is larger than the limit of {bytes_max}; split it or raise the segment size"
+    )]
     TooLarge {
         /// The payload's size.
         bytes: usize,

@@ -120,9 +120,7 @@ impl FrameHeader {
         let [g0, g1] = self.group_index.to_le_bytes();
         let [o0, o1, o2, o3, o4, o5, o6, o7] = self.offset.to_le_bytes();
         let [t0, t1, t2, t3, t4, t5, t6, t7] = self.time.ticks().to_le_bytes();
-        [
-            self.kind, self.flags, g0, g1, o0, o1, o2, o3, o4, o5, o6, o7, t0, t1, t2, t3, t4, t5, t6, t7,
-        ]
+        [self.kind, self.flags, g0, g1, o0, o1, o2, o3, o4, o5, o6, o7, t0, t1, t2, t3, t4, t5, t6, t7]
     }
 
     /// The checksum of everything before the payload.

@@ -45,10 +45,7 @@ pub fn segment(bytes: &[u8]) {
     for limit in [None, Some(first_offset.saturating_add(4))] {
         for check in [Check::Frames, Check::Headers] {
             let scanner = Scanner::new(&image, seed(log_id), end);
-            walk_in_order(
-                Walk::new(scanner, SEGMENT_HEADER_BYTES, first_offset, limit, check),
-                first_offset,
-            );
+            walk_in_order(Walk::new(scanner, SEGMENT_HEADER_BYTES, first_offset, limit, check), first_offset);
         }
     }
     let frames = image.0.slice(bytes.len().min(64)..);

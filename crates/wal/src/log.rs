@@ -74,8 +74,7 @@ impl Log {
         let next_offset = opened.recovery.next_offset;
         let shared = Arc::new(Shared::new(opened.place, options, opened.segments, next_offset));
         let lock: Arc<dyn DiskLock> = Arc::from(opened.lock);
-        let committer =
-            Committer::new(Arc::clone(&shared), opened.active, next_offset, Arc::clone(&lock));
+        let committer = Committer::new(Arc::clone(&shared), opened.active, next_offset, Arc::clone(&lock));
         let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let thread = thread::Builder::new().name(format!("wal-{name}")).spawn(move || committer.run());
         let thread = thread.map_err(|source| OpenError::Io {
@@ -226,11 +225,6 @@ impl Log {
     /// As the disk reports them.
     pub fn oldest_segment(&self) -> Result<Option<SegmentInfo>, ReadError> {
         self.0.shared.oldest_segment()
-    }
-
-    /// Random id made when the log was created; another log has another one.
-    pub fn id(&self) -> u128 {
-        self.0.shared.place.log_id
     }
 
     /// The oldest offset that is kept.

@@ -208,7 +208,8 @@ impl Queue {
                 Item::Roll(reply) if group.is_empty() => return Some(Work::Roll(reply)),
                 Item::Append(pending)
                     if group.is_empty()
-                        || bytes + pending.record.frame_bytes() <= limit && group.len() < GROUP_FRAMES_MAX =>
+                        || bytes + pending.record.frame_bytes() <= limit
+                            && group.len() < GROUP_FRAMES_MAX =>
                 {
                     let frame = pending.record.frame_bytes();
                     if group.is_empty() {

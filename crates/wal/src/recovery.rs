@@ -2,8 +2,8 @@
 
 use crate::commit::Active;
 use crate::error::OpenError;
-use crate::index::SparseIndex;
 use crate::format::{FORMAT_VERSION, HeaderError, SEGMENT_HEADER_BYTES, SegmentHeader, seed};
+use crate::index::SparseIndex;
 use crate::options::LogOptions;
 use crate::scan::{Check, Scanner, Step, Walk};
 use crate::segment::{Segment, SegmentState, create, offset_of_name, segment_path};
@@ -52,15 +52,16 @@ pub(crate) fn open_folder(
     folder: &Path,
     options: &LogOptions,
 ) -> Result<Opened, OpenError> {
-    let opener = Opener { disk, folder, options };
+    let opener = Opener { disk: Arc::clone(&disk), folder, options };
     opener.make_folder()?;
     let lock = opener.lock()?;
     let mut heads = opener.heads()?;
-    let unfinished = opener.remove_unfinished(&mut heads)?;
+    let unfinished = take_unfinished(&mut heads);
+    let acknowledged = unfinished.last().map_or(0, |head| head.first_offset);
     // Names that a crash left unsynced become durable before anything is built on them.
     opener.io("syncing the folder", || opener.disk.sync_folder(folder))?;
-    let Some((last, older)) = heads.split_last() else {
-        return opener.create_log(unfinished.unwrap_or(0), lock);
+    let Some(last) = heads.last() else {
+        return opener.create_log(acknowledged, lock);
     };
     let Some(log_id) = opener.log_id(&heads)? else {
         return Err(OpenError::Unreadable { folder: folder.to_owned() });
@@ -68,24 +69,23 @@ pub(crate) fn open_folder(
     let place = opener.place(log_id);
     let mut recovery = Recovery::default();
     let mut segments = opener.older_segments(&place, &heads, &mut recovery)?;
-    let before = Before {
-        previous_first: older.last().map(|head| head.first_offset),
-        acknowledged: unfinished.unwrap_or(0),
-    };
-    let (segment, active) = opener.open_last(&place, last, before, &mut recovery)?;
+    let (segment, active) = opener.open_last(&place, last, acknowledged, &mut recovery)?;
     segments.push(segment);
+    for head in &unfinished {
+        // The one that the next append will start anew stays: until then its name says what was acknowledged.
+        if active.is_some() || head.first_offset != recovery.next_offset {
+            opener.io_at("removing the unfinished", &head.path, || disk.remove(&head.path))?;
+        }
+    }
     recovery.first_offset = heads.first().map_or(0, |head| head.first_offset);
     recovery.segments = segments.len();
     Ok(Opened { place, segments, active, lock, recovery })
 }
 
-/// What is known of the newest segment from outside of it.
-#[derive(Debug, Clone, Copy)]
-struct Before {
-    /// The first offset of the segment before.
-    previous_first: Option<u64>,
-    /// All frames below this one had been acknowledged.
-    acknowledged: u64,
+/// Takes out files whose creation broke off. They never held a frame, because the header is synced before the
+/// first one; but all frames below the offset in their name had been acknowledged.
+fn take_unfinished(heads: &mut Vec<Head>) -> Vec<Head> {
+    heads.extract_if(.., |head| head.header.is_none() && head.bytes <= SEGMENT_HEADER_BYTES).collect()
 }
 
 impl Opener<'_> {
@@ -111,19 +111,12 @@ impl Opener<'_> {
     }
 
     fn place(&self, log_id: u128) -> Place {
-        Place {
-            disk: Arc::clone(&self.disk),
-            folder: self.folder.to_owned(),
-            log_id,
-            seed: seed(log_id),
-        }
+        Place { disk: Arc::clone(&self.disk), folder: self.folder.to_owned(), log_id, seed: seed(log_id) }
     }
 
     /// Creates the folder and makes each new name on the way to it durable.
     fn make_folder(&self) -> Result<(), OpenError> {
-        let absent = |folder: &Path| {
-            matches!(self.disk.list(folder), Err(error) if error.kind() == io::ErrorKind::NotFound)
-        };
+        let absent = |folder: &Path| matches!(self.disk.list(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
         let named = |folder: &&Path| !folder.as_os_str().is_empty() && folder.parent().is_some();
         // The folder's own name is synced every time: the open before may have crashed just there.
         let mut fresh: Vec<&Path> = self.folder.ancestors().skip(1).filter(named).collect();
@@ -166,19 +159,6 @@ impl Opener<'_> {
             }
         }
         Ok(heads)
-    }
-
-    /// Removes files whose creation broke off. They never held a frame: the header is synced before the first
-    /// one. Returns the highest offset that such a file's name says; all frames below had been acknowledged.
-    fn remove_unfinished(&self, heads: &mut Vec<Head>) -> Result<Option<u64>, OpenError> {
-        let unfinished = |head: &Head| head.header.is_none() && head.bytes <= SEGMENT_HEADER_BYTES;
-        let mut highest = None;
-        for head in heads.iter().filter(|head| unfinished(head)) {
-            self.io_at("removing the unfinished", &head.path, || self.disk.remove(&head.path))?;
-            highest = Some(head.first_offset);
-        }
-        heads.retain(|head| !unfinished(head));
-        Ok(highest)
     }
 
     fn head(&self, path: &Path, first_offset: u64) -> Result<Head, OpenError> {
@@ -236,12 +216,8 @@ impl Opener<'_> {
         let log_id =
             self.options.new_log_id.unwrap_or_else(|| u128::from_le_bytes(gemba_base::random::bytes()));
         let place = self.place(log_id);
-        let header = SegmentHeader {
-            log_id,
-            first_offset,
-            previous_first: None,
-            created: self.options.clock.now(),
-        };
+        let header =
+            SegmentHeader { log_id, first_offset, previous_first: None, created: self.options.clock.now() };
         let path = segment_path(self.folder, first_offset);
         let file = self.io_at("creating", &path, || {
             create(&*self.disk, self.folder, &header).map_err(|error| error.into_io())
@@ -309,8 +285,7 @@ fn damaged_header(head: &Head) -> Corruption {
 fn end_of(place: &Place, head: &Head, limit: u64) -> io::Result<u64> {
     let file = place.disk.open(&head.path, false)?;
     let scanner = Scanner::new(&*file, place.seed, head.bytes);
-    let mut walk =
-        Walk::new(scanner, SEGMENT_HEADER_BYTES, head.first_offset, Some(limit), Check::Frames);
+    let mut walk = Walk::new(scanner, SEGMENT_HEADER_BYTES, head.first_offset, Some(limit), Check::Frames);
     let mut end = head.first_offset;
     while let Some(step) = walk.step()? {
         if let Step::Frame { header, .. } = step {

@@ -185,7 +185,9 @@ impl<'a> Walk<'a> {
     }
 
     fn step_over_damage(&mut self) -> io::Result<Option<Step>> {
-        let (position, from_offset, end) = (self.position, self.expected, self.scanner.end);
+        let (position, from_offset) = (self.position, self.expected);
+        // A file may be shorter than its header.
+        let end = self.scanner.end.max(position);
         let rest = end.saturating_sub(position);
         let found = self.scanner.resync(position, from_offset, self.limit.unwrap_or(u64::MAX))?;
         let (next_position, next_offset) = match (found, self.limit) {
@@ -196,9 +198,7 @@ impl<'a> Walk<'a> {
                 return Ok((rest > 0).then_some(Step::Tail { position }));
             }
             // No offset that may have been given out is given out again.
-            (Resync::GaveUp, None) => {
-                (end, from_offset.saturating_add(rest / FRAME_HEADER_BYTES as u64 + 1))
-            }
+            (Resync::GaveUp, None) => (end, from_offset.saturating_add(rest / FRAME_HEADER_BYTES as u64 + 1)),
         };
         self.ended = next_position >= end;
         self.position = next_position;

@@ -95,6 +95,7 @@ pub struct TrimmedSegment {
 impl Shared {
     pub(crate) fn trim_before(&self, offset: u64) -> Result<TrimReport, TrimError> {
         let _turn = self.trimming.lock();
+        self.check_open()?;
         let mut report = TrimReport::default();
         loop {
             let Some((segment, end)) = self.oldest_with_successor() else { break };
@@ -144,6 +145,7 @@ impl Shared {
 
     pub(crate) fn trim_oldest_segment(&self) -> Result<Option<TrimmedSegment>, TrimError> {
         let _turn = self.trimming.lock();
+        self.check_open()?;
         let Some((segment, end)) = self.oldest_with_successor() else { return Ok(None) };
         let holds_passed = self.holds.lock().below(end);
         let bytes = self.delete(&segment)?;
@@ -168,14 +170,18 @@ impl Shared {
         Some((Arc::clone(segments.first()?), next.first_offset))
     }
 
-    /// Removes the oldest segment. Each removal is durable before the next, so that no crash leaves a hole.
-    fn delete(&self, segment: &Arc<Segment>) -> Result<u64, TrimError> {
+    fn check_open(&self) -> Result<(), TrimError> {
         if let Some(reason) = self.poison_reason() {
             return Err(TrimError::Poisoned { reason });
         }
         if self.progress.borrow().life == Life::Closed {
             return Err(TrimError::Closed);
         }
+        Ok(())
+    }
+
+    /// Removes the oldest segment. Each removal is durable before the next, so that no crash leaves a hole.
+    fn delete(&self, segment: &Arc<Segment>) -> Result<u64, TrimError> {
         // Readers learn first that it is gone.
         self.segments.write().retain(|kept| !Arc::ptr_eq(kept, segment));
         match self.place.disk.remove(&segment.path) {

@@ -153,6 +153,7 @@ pub(super) struct Faults {
     pub(super) remove: bool,
     pub(super) read: bool,
     pub(super) write_after: Option<u64>,
+    pub(super) power_after_syncs: Option<u64>,
 }
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The faulty disk loses what it should and nothing else.
 
 use super::*;
+use crate::Rng;
 
 fn file_with(disk: &FaultyDisk, bytes: &[u8]) -> Box<dyn DiskFile> {
     disk.create_folder(Path::new("/a/b")).expect("folder");

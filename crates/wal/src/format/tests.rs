@@ -38,12 +38,23 @@ fn frame() -> (FrameHeader, Vec<u8>) {
 
 #[test]
 fn a_segment_header_has_these_bytes() {
-    expect![[r#""#]].assert_eq(&hex(&HEADER.encode()));
+    expect![[r#"
+        47 45 4d 42 41 57 41 4c 01 00 40 00 00 00 00 00
+        10 0f 0e 0d 0c 0b 0a 09 08 07 06 05 04 03 02 01
+        e8 03 00 00 00 00 00 00 84 03 00 00 00 00 00 00
+        00 80 20 9b cb 82 d8 01 00 00 00 00 b1 26 1f 46
+    "#]]
+    .assert_eq(&hex(&HEADER.encode()));
 }
 
 #[test]
 fn a_frame_has_these_bytes() {
-    expect![[r#""#]].assert_eq(&hex(&frame().1));
+    expect![[r#"
+        05 00 00 00 2e 86 8a 97 03 80 02 00 ea 03 00 00
+        00 00 00 00 01 80 20 9b cb 82 d8 01 76 61 6c 75
+        65
+    "#]]
+    .assert_eq(&hex(&frame().1));
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! The newest segment: every checksum is verified, a torn end is cut off, damage is kept and reported.
 
-use super::{Before, Corruption, CorruptionKind, Head, Opener, Recovery, damaged_header, write_again};
+use super::{Corruption, CorruptionKind, Head, Opener, Recovery, damaged_header, write_again};
 use crate::commit::Active;
 use crate::error::OpenError;
-use crate::format::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::format::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES};
 use crate::index::SparseIndex;
 use crate::scan::{Check, Scanner, Step, Walk};
 use crate::segment::{Segment, SegmentState};
 use crate::shared::Place;
 use gemba_base::disk::DiskFile;
-use gemba_model::DateTime;
 use std::io;
 use std::sync::Arc;
 
@@ -96,11 +95,11 @@ impl Findings {
         self.good_bytes = self.good_bytes.max(head.bytes);
     }
 
-    fn report(&self, head: &Head, before: Before, recovery: &mut Recovery) {
+    fn report(&self, head: &Head, acknowledged: u64, recovery: &mut Recovery) {
         // Each group was durable before the next was written: what lies before the last one was acknowledged.
         let group = self.last_group.map_or(0, |group| group.first_offset);
         for damage in &self.damages {
-            let confirmed = damage.from_offset < group.max(before.acknowledged) || head.header.is_none();
+            let confirmed = damage.from_offset < group.max(acknowledged) || head.header.is_none();
             recovery.report(Corruption {
                 segment: head.path.clone(),
                 from_offset: damage.from_offset,
@@ -111,10 +110,6 @@ impl Findings {
         }
         recovery.corruptions_found += self.damages_unlisted;
     }
-
-    fn first_time(&self) -> Option<DateTime> {
-        self.index.times().map(|times| DateTime::from_ticks(times.first))
-    }
 }
 
 impl Opener<'_> {
@@ -122,7 +117,7 @@ impl Opener<'_> {
         &self,
         place: &Place,
         head: &Head,
-        before: Before,
+        acknowledged: u64,
         recovery: &mut Recovery,
     ) -> Result<(Arc<Segment>, Option<Active>), OpenError> {
         let file = self.io_at("opening", &head.path, || self.disk.open(&head.path, false))?;
@@ -136,21 +131,16 @@ impl Opener<'_> {
                 seen.keep_tail(head, head.first_offset.saturating_add(most));
             }
         }
-        if seen.next_offset < before.acknowledged {
-            seen.keep_tail(head, before.acknowledged);
+        if seen.next_offset < acknowledged {
+            seen.keep_tail(head, acknowledged);
         }
-        seen.report(head, before, recovery);
+        seen.report(head, acknowledged, recovery);
         recovery.scanned_bytes = head.bytes;
         recovery.cut_bytes = head.bytes.saturating_sub(seen.good_bytes);
         recovery.next_offset = seen.next_offset;
-        let header = head.header.unwrap_or_else(|| SegmentHeader {
-            log_id: place.log_id,
-            first_offset: head.first_offset,
-            previous_first: before.previous_first,
-            created: seen.first_time().unwrap_or_else(|| self.options.clock.now()),
-        });
-        self.io_at("repairing", &head.path, || repair(&*file, head, &header, &seen))?;
-        let intact = seen.damages.is_empty();
+        self.io_at("repairing", &head.path, || repair(&*file, head, &seen))?;
+        // What is damaged is left alone, so that the next open sees the same; the next append begins a new one.
+        let intact = seen.damages.is_empty() && head.header.is_some();
         let state = SegmentState {
             end_offset: seen.next_offset,
             bytes: seen.good_bytes,
@@ -158,18 +148,19 @@ impl Opener<'_> {
             index: intact.then_some(seen.index),
         };
         let segment = Arc::new(Segment::new(head.first_offset, head.path.clone(), state));
-        // A damaged segment is left alone; the next append begins a new one.
         let active = intact.then(|| Active { segment: Arc::clone(&segment), file, bytes: seen.good_bytes });
         Ok((segment, active))
     }
 }
 
 /// Cuts the torn end, writes what no later sync has proven durable once more, and syncs.
-fn repair(file: &dyn DiskFile, head: &Head, header: &SegmentHeader, seen: &Findings) -> io::Result<()> {
+fn repair(file: &dyn DiskFile, head: &Head, seen: &Findings) -> io::Result<()> {
     if head.bytes > seen.good_bytes {
         file.set_len(seen.good_bytes)?;
     }
-    file.write_all_at(&header.encode(), 0)?;
+    if let Some(header) = head.header {
+        file.write_all_at(&header.encode(), 0)?;
+    }
     if let Some(group) = seen.last_group {
         write_again(file, group.position, seen.good_bytes)?;
     }
