@@ -6,9 +6,10 @@
 //!
 //! What clients can rely on:
 //! - Every write of a monitored variable that changes its value is reported, whatever sampling interval
-//!   was asked for: items are exception-based, and the revised sampling interval is 0. Two cases are the
-//!   stack's and stay as they are there: a sampling interval of -1, and one that is changed later by
-//!   ModifyMonitoredItems, thin out values and move their source timestamps to the sampling raster.
+//!   was asked for: items are exception-based, and the revised sampling interval is 0. Three cases are the
+//!   stack's and stay as they are there, because it moves source timestamps to the sampling raster: a
+//!   sampling interval of -1, one that is changed later by ModifyMonitoredItems, and source timestamps
+//!   that go back for an item that did not ask for 0.
 //! - Timestamps leave the server with the ticks that were written (years 1601 to 9999).
 //! - Any client certificate is accepted at the secure channel: the stack has no hook there. Who may do
 //!   what is decided by the user token.
@@ -39,6 +40,3 @@ pub use values::Update;
 
 /// The index of the server's own namespace, always: 0 is OPC UA's, 1 the application's.
 pub const NAMESPACE_INDEX: u16 = 2;
-
-#[cfg(test)]
-mod tests;

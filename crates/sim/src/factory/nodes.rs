@@ -2,7 +2,7 @@
 
 use super::mes::Place;
 use super::station::{Signal, Station};
-use gemba_model::{BuiltInType, Identifier, NodeId, StatusCode, Variant};
+use gemba_model::{BuiltInType, DateTime, Identifier, NodeId, StatusCode, Variant};
 use gemba_ua::server::{
     AddressSpaceBuilder, ArgumentDeclaration, DataType, EngineeringUnits, MethodDeclaration, NAMESPACE_INDEX,
     Parent, ServerError, VariableDeclaration, VariableHandle,
@@ -72,6 +72,7 @@ pub(super) type Handles = Vec<(Signal, VariableHandle)>;
 pub(super) fn build(
     station: &Station,
     place: Place,
+    started: DateTime,
     operations: &Arc<impl Operations>,
 ) -> Result<(AddressSpaceBuilder, Handles), ServerError> {
     let mut space = AddressSpaceBuilder::new(NAMESPACE_URI);
@@ -95,7 +96,7 @@ pub(super) fn build(
             data_type: DataType::BuiltIn(initial.built_in_type().unwrap_or(BuiltInType::UInt64)),
             value_rank: -1,
             initial,
-            source_timestamp: None,
+            source_timestamp: Some(started),
             writable: signal == Signal::IdealCycleTime,
         };
         let handle = space.variable(parent, declaration)?;

@@ -166,7 +166,7 @@ async fn start_station(
     let name = format!("{product} {place:?}");
     let path = format!("{}-{place:?}", product.replace(' ', "-")).to_lowercase();
     let operations = Arc::new(StationOperations { line: shared.clone(), place });
-    let built = nodes::build(shared.line.lock().station(place), place, &operations);
+    let built = nodes::build(shared.line.lock().station(place), place, shared.started, &operations);
     let (space, handles) = built.map_err(|error| (name.clone(), error))?;
     let application_uri = format!("urn:gemba:sim:{path}");
     let mut server = ServerOptions::new(&name, &application_uri, options.pki.join(&path));

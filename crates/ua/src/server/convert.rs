@@ -122,3 +122,66 @@ impl Converter {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gemba_model::variant::ExtensionObject as Structure;
+    use gemba_model::{ExpandedNodeId, Namespace};
+
+    fn values() -> Vec<Variant> {
+        let list = |element, values| Variant::Array { element, values, dimensions: Vec::new() };
+        let matrix = |values| Variant::Array { element: BuiltInType::Int16, values, dimensions: vec![2, 1] };
+        vec![
+            Variant::Null,
+            Variant::Boolean(true),
+            Variant::SByte(-1),
+            Variant::Byte(255),
+            Variant::Int16(i16::MIN),
+            Variant::UInt16(u16::MAX),
+            Variant::Int32(i32::MIN),
+            Variant::UInt32(u32::MAX),
+            Variant::Int64(i64::MIN),
+            Variant::UInt64(u64::MAX),
+            Variant::Float(-0.5),
+            Variant::Double(f64::INFINITY),
+            Variant::String(None),
+            Variant::String(Some(String::new())),
+            Variant::DateTime(model::DateTime::from_ticks(133_000_000_000_000_007)),
+            Variant::Guid(model::Guid(*b"0123456789abcdef")),
+            Variant::ByteString(None),
+            Variant::ByteString(Some(vec![0, 1])),
+            Variant::XmlElement(Some("<a/>".to_owned())),
+            Variant::NodeId(model::NodeId::string(3, "x")),
+            Variant::NodeId(model::NodeId {
+                namespace: 1,
+                identifier: Identifier::Guid(model::Guid(*b"0123456789abcdef")),
+            }),
+            Variant::NodeId(model::NodeId { namespace: 1, identifier: Identifier::Opaque(vec![9]) }),
+            Variant::ExpandedNodeId(ExpandedNodeId {
+                server: 1,
+                namespace: Namespace::Uri("urn:x".to_owned()),
+                identifier: Identifier::Numeric(7),
+            }),
+            Variant::StatusCode(model::StatusCode(0x8034_0480)),
+            Variant::QualifiedName(model::QualifiedName { namespace: 2, name: Some("n".to_owned()) }),
+            Variant::LocalizedText(model::LocalizedText { locale: None, text: Some("t".to_owned()) }),
+            Variant::ExtensionObject(Structure {
+                type_id: model::NodeId::numeric(2, 77),
+                body: ExtensionBody::Binary(vec![1, 2, 3]),
+            }),
+            list(BuiltInType::String, vec![Variant::String(None), Variant::String(Some("a".to_owned()))]),
+            list(BuiltInType::Double, vec![]),
+            matrix(vec![Variant::Int16(1), Variant::Int16(2)]),
+        ]
+    }
+
+    #[test]
+    fn values_survive_the_way_through_the_stacks_types() {
+        let converter = Converter::new();
+        for value in values() {
+            let back = converter.to_model(&converter.to_stack(value.clone()));
+            assert_eq!(back.as_ref(), Some(&value));
+        }
+    }
+}

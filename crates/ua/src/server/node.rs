@@ -31,6 +31,60 @@ pub(super) fn standard(id: u32) -> NodeId {
     NodeId::new(0, id)
 }
 
+/// A node of the OPC UA namespace that ours refer to. The stack could be asked for its names, but it
+/// forgets such references when they come last on a full page.
+pub(super) struct StandardNode {
+    id: u32,
+    name: &'static str,
+    class: NodeClass,
+}
+
+// Ids in the OPC UA namespace (OPC 10000-6 v1.05, NodeIds.csv).
+pub(super) const OBJECTS_FOLDER: u32 = 85;
+pub(super) const STRUCTURE: u32 = 22;
+pub(super) const BASE_OBJECT_TYPE: u32 = 58;
+pub(super) const FOLDER_TYPE: u32 = 61;
+pub(super) const DATA_VARIABLE_TYPE: u32 = 63;
+pub(super) const PROPERTY_TYPE: u32 = 68;
+pub(super) const DATA_TYPE_ENCODING_TYPE: u32 = 76;
+pub(super) const ANALOG_ITEM_TYPE: u32 = 2368;
+
+const STANDARD_NODES: [StandardNode; 8] = {
+    const fn node(id: u32, name: &'static str, class: NodeClass) -> StandardNode {
+        StandardNode { id, name, class }
+    }
+    [
+        node(OBJECTS_FOLDER, "Objects", NodeClass::Object),
+        node(STRUCTURE, "Structure", NodeClass::DataType),
+        node(BASE_OBJECT_TYPE, "BaseObjectType", NodeClass::ObjectType),
+        node(FOLDER_TYPE, "FolderType", NodeClass::ObjectType),
+        node(DATA_VARIABLE_TYPE, "BaseDataVariableType", NodeClass::VariableType),
+        node(PROPERTY_TYPE, "PropertyType", NodeClass::VariableType),
+        node(DATA_TYPE_ENCODING_TYPE, "DataTypeEncodingType", NodeClass::ObjectType),
+        node(ANALOG_ITEM_TYPE, "AnalogItemType", NodeClass::VariableType),
+    ]
+};
+
+impl StandardNode {
+    pub(super) fn find(id: u32) -> Option<&'static Self> {
+        STANDARD_NODES.iter().find(|node| node.id == id)
+    }
+
+    pub(super) fn metadata(&self) -> NodeMetadata {
+        let type_definition = match self.class {
+            NodeClass::Object => ExpandedNodeId::new(standard(FOLDER_TYPE)),
+            _ => ExpandedNodeId::null(),
+        };
+        NodeMetadata {
+            node_id: ExpandedNodeId::new(standard(self.id)),
+            type_definition,
+            browse_name: QualifiedName::new(0, self.name),
+            display_name: LocalizedText::from(self.name),
+            node_class: self.class,
+        }
+    }
+}
+
 /// Where a node hangs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Owner {
@@ -103,12 +157,10 @@ impl Node {
         }
     }
 
-    pub(super) fn type_definition(&self, types: &[VariableType]) -> Option<NodeId> {
+    pub(super) fn type_definition(&self, types: &[VariableType]) -> Option<u32> {
         match &self.kind {
-            Kind::Object { type_definition } => Some(standard(*type_definition)),
-            Kind::Variable { shared, .. } => {
-                types.get(*shared as usize).map(|shared| standard(shared.type_definition))
-            }
+            Kind::Object { type_definition } => Some(*type_definition),
+            Kind::Variable { shared, .. } => types.get(*shared as usize).map(|shared| shared.type_definition),
             Kind::Method(_) | Kind::DataType(_) => None,
         }
     }
@@ -118,7 +170,7 @@ impl Node {
             node_id: ExpandedNodeId::new(self.id.clone()),
             type_definition: self
                 .type_definition(types)
-                .map_or_else(ExpandedNodeId::null, ExpandedNodeId::new),
+                .map_or_else(ExpandedNodeId::null, |id| ExpandedNodeId::new(standard(id))),
             browse_name: self.browse_name(),
             display_name: self.display_name(),
             node_class: self.class(),

@@ -164,7 +164,9 @@ impl OwnNodes {
         item.set_initial_value(initial);
         // Zero cannot be said here, but what rounds to zero microseconds can: every change is reported
         // with its own source timestamp. With any other interval the stack moves source timestamps.
-        item.revise_sampling_interval(1e-6);
+        if item.sampling_interval() > 0.0 {
+            item.revise_sampling_interval(1e-6);
+        }
         Ok(())
     }
 

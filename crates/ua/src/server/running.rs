@@ -132,8 +132,9 @@ impl RunningServer {
         self.writer.tasks.drain(Duration::from_secs(1)).await;
     }
 
-    #[cfg(test)]
-    pub(super) fn watched(&self) -> usize {
+    /// Monitored items of clients now. Those of a subscription that expired count until the next write
+    /// of one of their variables.
+    pub fn monitored_items(&self) -> usize {
         self.writer.values.watched()
     }
 }

@@ -7,7 +7,10 @@ use super::declaration::{
     StructureDeclaration, StructureField, VariableDeclaration, VariableHandle,
 };
 use super::error::ServerError;
-use super::node::{Kind, Node, Owner, Reference, VariableType, standard};
+use super::node::{
+    ANALOG_ITEM_TYPE, BASE_OBJECT_TYPE, DATA_TYPE_ENCODING_TYPE, DATA_VARIABLE_TYPE, FOLDER_TYPE, Kind, Node,
+    OBJECTS_FOLDER, Owner, PROPERTY_TYPE, Reference, STRUCTURE, VariableType, standard,
+};
 use gemba_model::{BuiltInType, DateTime, Identifier, NodeId, StatusCode, Variant};
 use opcua::types::{
     Argument, EUInformation, ExtensionObject, LocalizedText, Range, StructureDefinition, StructureType,
@@ -54,18 +57,10 @@ impl std::fmt::Debug for AddressSpaceBuilder {
     }
 }
 
-// Ids in the OPC UA namespace (OPC 10000-6 v1.05, NodeIds.csv).
-const OBJECTS_FOLDER: u32 = 85;
-const STRUCTURE: u32 = 22;
-const BASE_OBJECT_TYPE: u32 = 58;
-const FOLDER_TYPE: u32 = 61;
-const DATA_VARIABLE_TYPE: u32 = 63;
-const PROPERTY_TYPE: u32 = 68;
-const DATA_TYPE_ENCODING_TYPE: u32 = 76;
+// Data types of properties in the OPC UA namespace (OPC 10000-6 v1.05, NodeIds.csv).
 const ARGUMENT: u32 = 296;
 const RANGE: u32 = 884;
 const EU_INFORMATION: u32 = 887;
-const ANALOG_ITEM_TYPE: u32 = 2368;
 /// Ids that nobody chose, for method arguments, begin here.
 const OWN_IDS: u32 = 0x8000_0000;
 

@@ -164,7 +164,6 @@ impl Values {
         self.inner.lock().subscriptions.session_seen(session);
     }
 
-    #[cfg(test)]
     pub(super) fn watched(&self) -> usize {
         let inner = self.inner.lock();
         inner.slots.iter().map(|slot| slot.watchers.len()).sum()

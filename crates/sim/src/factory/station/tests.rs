@@ -65,7 +65,8 @@ fn a_cycle_tells_its_story_in_order() {
         16.412 ActualCycleTime UInt64(6411)
         16.412 EnergyConsumption 0.356217
         16.412 NumberOfManufacturedProducts UInt64(1)
-        16.412 Status Int32(2)"#]].assert_eq(&story.join("\n"));
+        16.412 Status Int32(2)"#]]
+    .assert_eq(&story.join("\n"));
 }
 
 #[test]

@@ -1,29 +1,33 @@
 //! Browse, BrowseNext and TranslateBrowsePathsToNodeIds over our nodes.
 
 use super::OwnNodes;
-use crate::server::node::{Node, Owner, Reference};
-use opcua::nodes::{ReferenceDirection, TypeTree};
-use opcua::server::node_manager::{AddReferenceResult, BrowseNode, BrowsePathItem, ExternalReference};
-use opcua::types::{
-    ExpandedNodeId, Identifier, NodeId, ReferenceDescription, RelativePathElement, StatusCode,
-};
+use crate::server::node::{Node, Owner, Reference, StandardNode};
+use opcua::nodes::TypeTree;
+use opcua::server::node_manager::{AddReferenceResult, BrowseNode, BrowsePathItem};
+use opcua::types::{Identifier, NodeId, ReferenceDescription, RelativePathElement, StatusCode};
 
-/// Where a browse goes on: the number of references that were looked at.
+/// Where a browse goes on. Position 0 of a node is its type definition, 1 its parent, children follow.
 struct Position(usize);
+
+const CHILDREN: usize = 2;
 
 impl OwnNodes {
     pub(super) fn browse_node(&self, wanted: &mut BrowseNode, types: &dyn TypeTree) {
-        let position = wanted.take_continuation_point::<Position>().map_or(0, |position| position.0);
-        if let Some(node) = self.find(&wanted.node_id().clone()) {
-            wanted.set_status(StatusCode::Good);
-            if position == 0 {
-                self.push_references_to_standard_nodes(node, wanted);
+        let first = wanted.take_continuation_point::<Position>().map_or(0, |position| position.0);
+        let node = self.find(wanted.node_id());
+        let children = match node {
+            Some(node) => {
+                wanted.set_status(StatusCode::Good);
+                node.children.as_slice()
             }
-            if self.add_parent(node, position, wanted, types) {
-                self.add_children(&node.children, position, wanted, types);
+            None => self.roots_of(wanted.node_id()).unwrap_or_default(),
+        };
+        for position in first..CHILDREN + children.len() {
+            let Some(reference) = self.reference_at(position, node, children, wanted) else { continue };
+            if matches!(wanted.add(types, reference), AddReferenceResult::Full(_)) {
+                wanted.set_next_continuation_point(Box::new(Position(position)));
+                return;
             }
-        } else if let Some(children) = self.roots_of(wanted.node_id()) {
-            self.add_children(children, position, wanted, types);
         }
     }
 
@@ -36,64 +40,35 @@ impl OwnNodes {
         }
     }
 
-    /// The stack asks the owner of those nodes for their names.
-    fn push_references_to_standard_nodes(&self, node: &Node, wanted: &mut BrowseNode) {
-        if wanted.allows_forward()
-            && let Some(definition) = node.type_definition(self.types())
-        {
-            wanted.push_external_reference(ExternalReference::new(
-                ExpandedNodeId::new(definition),
-                Reference::HasTypeDefinition.id(),
-                ReferenceDirection::Forward,
-            ));
-        }
-        if let (true, Owner::Standard(number)) = (wanted.allows_inverse(), node.owner) {
-            wanted.push_external_reference(ExternalReference::new(
-                ExpandedNodeId::new(NodeId::new(0, number)),
-                node.reference.id(),
-                ReferenceDirection::Inverse,
-            ));
-        }
-    }
-
-    /// The reference at position 0. Returns whether there is room for more.
-    fn add_parent(
+    fn reference_at(
         &self,
-        node: &Node,
         position: usize,
-        wanted: &mut BrowseNode,
-        types: &dyn TypeTree,
-    ) -> bool {
-        let Owner::Own(parent) = node.owner else { return true };
-        if position > 0 || !wanted.allows_inverse() {
-            return true;
-        }
-        let Some(parent) = self.node(parent) else { return true };
-        let reference = self.description(parent, node.reference, false);
-        if matches!(wanted.add(types, reference), AddReferenceResult::Full(_)) {
-            wanted.set_next_continuation_point(Box::new(Position(0)));
-            return false;
-        }
-        true
-    }
-
-    /// References from position 1 on.
-    fn add_children(&self, children: &[u32], position: usize, wanted: &mut BrowseNode, types: &dyn TypeTree) {
-        if !wanted.allows_forward() {
-            return;
-        }
-        for (index, child) in children.iter().enumerate().skip(position.saturating_sub(1)) {
-            let Some(child) = self.node(*child) else { continue };
-            let reference = self.description(child, child.reference, true);
-            if matches!(wanted.add(types, reference), AddReferenceResult::Full(_)) {
-                wanted.set_next_continuation_point(Box::new(Position(index + 1)));
-                return;
+        node: Option<&Node>,
+        children: &[u32],
+        wanted: &BrowseNode,
+    ) -> Option<ReferenceDescription> {
+        match position {
+            0 => {
+                let definition = node?.type_definition(self.types())?;
+                let definition = StandardNode::find(definition)?.metadata();
+                let reference = Reference::HasTypeDefinition.id();
+                wanted.allows_forward().then(|| definition.into_ref_desc(true, reference))
+            }
+            1 => {
+                let node = node?;
+                let parent = match node.owner {
+                    Owner::Standard(number) => StandardNode::find(number)?.metadata(),
+                    Owner::Own(parent) => self.node(parent)?.metadata(self.types()),
+                };
+                wanted.allows_inverse().then(|| parent.into_ref_desc(false, node.reference.id()))
+            }
+            _ => {
+                let child = self.node(*children.get(position - CHILDREN)?)?;
+                let reference = child.reference.id();
+                let forward = wanted.allows_forward();
+                forward.then(|| child.metadata(self.types()).into_ref_desc(true, reference))
             }
         }
-    }
-
-    fn description(&self, node: &Node, reference: Reference, is_forward: bool) -> ReferenceDescription {
-        node.metadata(self.types()).into_ref_desc(is_forward, reference.id())
     }
 
     /// Walks a browse path as far as it stays among our nodes, and reports each step to the stack.

@@ -54,7 +54,6 @@ impl Watchers {
         }
     }
 
-    #[cfg(test)]
     pub(in crate::server) fn len(&self) -> usize {
         match self {
             Self::None => 0,

@@ -1,1 +1,0 @@
-//! Facts of the server.
