@@ -79,7 +79,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=8))]
     pub(crate) lines: u32,
     /// How many times faster than real time the plant runs.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = gemba_sim::factory::DEMO_CLOCK_FACTOR)]
     pub(crate) clock_factor: f64,
     /// Seed of everything random in the plant.
     #[arg(long, default_value_t = 1)]
@@ -227,7 +227,7 @@ pub(crate) enum OpcAction {
         #[arg(required = true)]
         nodes: Vec<String>,
         /// Milliseconds between two messages of the server.
-        #[arg(long, default_value_t = 500)]
+        #[arg(long, default_value_t = gemba_sim::factory::DEMO_CLOCK_FACTOR)]
         interval: u64,
     },
 }

@@ -208,7 +208,7 @@ fn host_names(settings: &Settings) -> Vec<String> {
     hosts
 }
 
-fn primary_host(settings: &Settings) -> String {
+pub(crate) fn primary_host(settings: &Settings) -> String {
     if !settings.hub.host_name.is_empty() {
         return settings.hub.host_name.clone();
     }
