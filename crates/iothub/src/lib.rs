@@ -6,6 +6,7 @@
 
 pub mod bag;
 pub mod connection_string;
+pub mod enrolment;
 pub mod error;
 pub mod fuzz;
 pub mod host;
@@ -20,6 +21,7 @@ pub mod topic;
 
 pub use bag::PropertyBag;
 pub use connection_string::ConnectionString;
+pub use enrolment::Enrolment;
 pub use error::IotError;
 pub use host::{HostNames, HostPort};
 pub use identity::Identity;
