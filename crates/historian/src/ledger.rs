@@ -159,11 +159,13 @@ impl Ledger {
         }
     }
 
+    /// Whether something is open of a series.
+    pub(crate) fn has_open(&self, series: u64) -> bool {
+        !self.open.is_empty() && self.open.contains_key(&series)
+    }
+
     /// A value of a series came: what was open ends here, except what waits for descriptions.
     pub(crate) fn value_came(&mut self, row: &Row) {
-        if self.open.is_empty() {
-            return;
-        }
         let Some(keys) = self.open.get_mut(&row.series) else { return };
         let time = row.source.unwrap_or(row.time);
         keys.retain(|key| match self.entries.get_mut(key) {

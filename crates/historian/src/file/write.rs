@@ -18,11 +18,25 @@ use std::path::{Path, PathBuf};
 /// Rows handed to Parquet at a time.
 const BATCH_ROWS: usize = 16_384;
 
-/// Takes rows in order of series and time, and makes one file of them.
-pub(crate) struct SampleWriter<'a> {
+/// A file under its temporary name: deleted unless it was published.
+struct Temporary<'a> {
     disk: &'a dyn Disk,
     path: PathBuf,
-    temporary: PathBuf,
+    published: bool,
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.published {
+            drop(self.disk.remove(&self.path));
+        }
+    }
+}
+
+/// Takes rows in order of series and time, and makes one file of them.
+pub(crate) struct SampleWriter<'a> {
+    path: PathBuf,
+    temporary: Temporary<'a>,
     entry: FileEntry,
     writer: ArrowWriter<CheckedWriter>,
     batch: BatchBuilder,
@@ -37,15 +51,15 @@ impl<'a> SampleWriter<'a> {
         if let Some(folder) = path.parent() {
             create_folder(disk, folder)?;
         }
-        let temporary = path.with_extension("tmp");
+        let temporary = Temporary { disk, path: path.with_extension("tmp"), published: false };
         let file = disk
-            .open(&temporary, true)
+            .open(&temporary.path, true)
             .and_then(CheckedWriter::new)
-            .map_err(HistorianError::storage(&temporary))?;
+            .map_err(HistorianError::storage(&temporary.path))?;
         let options =
             ArrowWriterOptions::new().with_properties(properties()).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, schema(), options)
-            .map_err(|error| storage(&temporary, error))?;
+            .map_err(|error| storage(&temporary.path, error))?;
         let entry = FileEntry {
             path: name,
             rows: 0,
@@ -56,7 +70,7 @@ impl<'a> SampleWriter<'a> {
             tail_crc: 0,
         };
         let (batch, checks) = (BatchBuilder::default(), String::new());
-        Ok(Self { disk, path, temporary, entry, writer, batch, in_group: 0, checks })
+        Ok(Self { path, temporary, entry, writer, batch, in_group: 0, checks })
     }
 
     pub(crate) fn push(&mut self, row: &Row) -> Result<()> {
@@ -76,7 +90,7 @@ impl<'a> SampleWriter<'a> {
     }
 
     fn write_batch(&mut self) -> Result<()> {
-        let failed = |error: ParquetError| storage(&self.temporary, error);
+        let failed = |error: ParquetError| storage(&self.temporary.path, error);
         let batch = self.batch.finish().map_err(|error| failed(error.into()))?;
         self.writer.write(&batch).map_err(failed)
     }
@@ -84,12 +98,12 @@ impl<'a> SampleWriter<'a> {
     /// Writes the row group and notes its checksum, so that a reader of one series checks only this much.
     fn end_group(&mut self) -> Result<()> {
         self.in_group = 0;
-        self.writer.flush().map_err(|error| storage(&self.temporary, error))?;
-        self.writer.sync().map_err(HistorianError::storage(&self.temporary))?;
+        self.writer.flush().map_err(|error| storage(&self.temporary.path, error))?;
+        self.writer.sync().map_err(HistorianError::storage(&self.temporary.path))?;
         let (end, crc) = self.writer.inner_mut().section();
         let comma = if self.checks.is_empty() { "" } else { "," };
         write!(self.checks, "{comma}{end:x}:{crc:x}").map_err(|_| HistorianError::Storage {
-            path: self.temporary.clone(),
+            path: self.temporary.path.clone(),
             source: io::Error::other("formatting failed"),
         })
     }
@@ -105,11 +119,12 @@ impl<'a> SampleWriter<'a> {
         let start = self.writer.inner_mut().section().0;
         let checks = std::mem::take(&mut self.checks);
         self.writer.append_key_value_metadata(KeyValue::new(KEY_CHECKS.to_owned(), checks));
-        let mut file = self.writer.into_inner().map_err(|error| storage(&self.temporary, error))?;
-        file.sync().map_err(HistorianError::storage(&self.temporary))?;
+        let mut file = self.writer.into_inner().map_err(|error| storage(&self.temporary.path, error))?;
+        file.sync().map_err(HistorianError::storage(&self.temporary.path))?;
         let (end, crc) = file.section();
         drop(file);
-        publish(self.disk, &self.temporary, &self.path)?;
+        publish(self.temporary.disk, &self.temporary.path, &self.path)?;
+        self.temporary.published = true;
         self.entry.bytes = end;
         self.entry.tail = start;
         self.entry.tail_crc = crc;
