@@ -30,7 +30,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-
 /// Frozen tables that may wait for the disk; then ingest waits too.
 const FROZEN_MAX: usize = 2;
 
@@ -228,3 +227,6 @@ impl State {
         self.last(series).map(|row| row.source.unwrap_or(row.time))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,9 @@ pub enum HistorianError {
         known: u64,
     },
     /// GMB-HIS-003. No manifest can be read, although there are samples.
-    #[error("{folder}: no manifest can be read, though there are sample files; restore `_manifest` from a backup")]
+    #[error(
+        "{folder}: no manifest can be read, though there are sample files; restore `_manifest` from a backup"
+    )]
     NoManifest {
         /// The folder of the manifests.
         folder: PathBuf,

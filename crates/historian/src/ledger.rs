@@ -228,7 +228,8 @@ impl Ledger {
         let mut items = Vec::new();
         let mut last = None;
         for (key, gap) in self.entries.iter().rev() {
-            if before.is_some_and(|before| *key >= before) || query.series.is_some_and(|id| id != key.series) {
+            if before.is_some_and(|before| *key >= before) || query.series.is_some_and(|id| id != key.series)
+            {
                 continue;
             }
             let ends_after = from.is_none_or(|from| gap.to.is_none_or(|end| end > from));

@@ -26,6 +26,8 @@ mod row;
 mod sealed;
 mod series;
 mod service;
+#[cfg(test)]
+mod testing;
 
 pub use error::HistorianError;
 pub use options::HistorianOptions;

@@ -1,7 +1,7 @@
 //! The manifest: which files hold the samples, and up to where in the log they do.
 
 use crate::error::{HistorianError, Result};
-use crate::file::write::{create_folder, read_small, write_small};
+use crate::file::write::{create_root, read_small, write_small};
 use crate::file::{FileEntry, SampleFile};
 use crate::ledger::{Gap, GapKey, Ledger};
 use crate::pending::{Pending, PendingDocument};
@@ -45,7 +45,11 @@ impl Manifest {
     /// Names of the files in the manifests' folder that this one needs.
     fn snapshots(&self) -> Vec<String> {
         let last = self.last.as_ref().and_then(|entry| entry.path.rsplit('/').next());
-        [last, self.gaps.as_deref(), self.pending.as_deref()].into_iter().flatten().map(str::to_owned).collect()
+        [last, self.gaps.as_deref(), self.pending.as_deref()]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -80,22 +84,22 @@ impl ManifestStore {
     /// Opens the newest manifest, or begins with none.
     pub(crate) fn open(disk: Arc<dyn Disk>, root: &Path) -> Result<Opened> {
         let folder = root.join(FOLDER);
-        create_folder(&*disk, &folder)?;
+        create_root(&*disk, &folder)?;
+        create_root(&*disk, &root.join("samples"))?;
         let names = disk.list(&folder).map_err(HistorianError::storage(&folder))?;
         let numbers: BTreeSet<u64> = names.iter().filter_map(|path| manifest_number(path)).collect();
         let newest = numbers.last().copied().unwrap_or(0);
         let wanted = read_small(&*disk, &folder.join(CURRENT))
             .ok()
             .and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse::<u64>().ok());
-        let mut store =
-            Self {
-                disk,
-                root: root.to_owned(),
-                folder,
-                current: Manifest::default(),
-                previous: Vec::new(),
-                number: newest,
-            };
+        let mut store = Self {
+            disk,
+            root: root.to_owned(),
+            folder,
+            current: Manifest::default(),
+            previous: Vec::new(),
+            number: newest,
+        };
         let mut damaged = Vec::new();
         let candidates = wanted.into_iter().chain(numbers.iter().rev().copied().filter(|n| {
             // Manifests above CURRENT were never in force.

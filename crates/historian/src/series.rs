@@ -80,7 +80,8 @@ impl SeriesEntry {
 
     /// Whether an announcement is of this very series, or could be: see [`SeriesDictionary::plan`].
     fn kinship(&self, endpoint_url: &str, application_uri: &str) -> Kinship {
-        let same_uri = |alias: &Alias| !application_uri.is_empty() && alias.application_uri == application_uri;
+        let same_uri =
+            |alias: &Alias| !application_uri.is_empty() && alias.application_uri == application_uri;
         let at_url = || self.aliases.iter().filter(|alias| alias.endpoint_url == endpoint_url);
         let uri_known = at_url().any(|alias| !alias.application_uri.is_empty());
         if at_url().next().is_some() {
@@ -166,7 +167,10 @@ impl SeriesDictionary {
             for document in page {
                 let read = serde_json::from_value::<SeriesDocument>(document.value);
                 let entry = read.map_err(|error| {
-                    HistorianError::Invalid(format!("the document series/{} cannot be read: {error}", document.key))
+                    HistorianError::Invalid(format!(
+                        "the document series/{} cannot be read: {error}",
+                        document.key
+                    ))
                 })?;
                 dictionary.insert(entry.into());
             }

@@ -18,7 +18,8 @@ const GROUP: &str = "historian";
 const TICK: Duration = Duration::from_secs(1);
 const RETRY_FLOOR: Duration = Duration::from_millis(500);
 const RETRY_CEILING: Duration = Duration::from_secs(30);
-const DISK_REMEDY: &str = "Free or add space; meanwhile values stay in memory and in the event log, and writing is tried again";
+const DISK_REMEDY: &str =
+    "Free or add space; meanwhile values stay in memory and in the event log, and writing is tried again";
 
 /// The historian at work. Dropping it does not stop its tasks; [`Historian::drain`] does.
 pub struct Historian {
@@ -114,8 +115,7 @@ impl Historian {
 
     /// Completes when everything that the log held at the call has been taken in.
     pub async fn caught_up(&self) {
-        let ends: Vec<(u32, u64)> =
-            (0..self.log.partitions()).map(|p| (p, self.log.bounds(p).1)).collect();
+        let ends: Vec<(u32, u64)> = (0..self.log.partitions()).map(|p| (p, self.log.bounds(p).1)).collect();
         let mut progress = self.signals.flushed.subscribe();
         loop {
             progress.mark_unchanged();
@@ -133,7 +133,12 @@ impl Historian {
     /// # Errors
     /// When the disk or the log fails; nothing is lost then, and the flusher tries again.
     pub async fn flush(&self) -> Result<()> {
-        let worker = Worker { engine: Arc::clone(&self.engine), log: Arc::clone(&self.log), tasks: self.tasks.clone(), signals: Arc::clone(&self.signals) };
+        let worker = Worker {
+            engine: Arc::clone(&self.engine),
+            log: Arc::clone(&self.log),
+            tasks: self.tasks.clone(),
+            signals: Arc::clone(&self.signals),
+        };
         worker.flush_once(true).await
     }
 
@@ -212,7 +217,8 @@ impl Worker {
                     }
                 }
                 Err(error) => {
-                    let remedy = "Nothing is lost: reading is tried again; look at the volume's health and space";
+                    let remedy =
+                        "Nothing is lost: reading is tried again; look at the volume's health and space";
                     let code = error.code().0;
                     self.engine.problems.set(&*self.engine.clock, code, &place, error.to_string(), remedy, 3);
                     if self.pause(backoff.next_delay(gemba_base::random::number32())).await {
@@ -294,7 +300,8 @@ impl Worker {
     /// Writes what is frozen (all, if `everything`) and commits the log's offsets.
     async fn flush_once(&self, everything: bool) -> Result<()> {
         let engine = Arc::clone(&self.engine);
-        let outcome = blocking(move || if everything { engine.flush_all() } else { engine.flush_frozen() }).await;
+        let outcome =
+            blocking(move || if everything { engine.flush_all() } else { engine.flush_frozen() }).await;
         self.announce();
         let place = "historian";
         match &outcome {

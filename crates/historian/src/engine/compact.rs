@@ -23,7 +23,8 @@ impl Engine {
         let crowded = files.days().iter().map(|(day, files)| {
             (*day, files.iter().filter(|file| !damaged(file)).cloned().collect::<Vec<_>>())
         });
-        let Some((day, mut inputs)) = crowded.into_iter().find(|(_, files)| files.len() > self.options.day_files_max)
+        let Some((day, mut inputs)) =
+            crowded.into_iter().find(|(_, files)| files.len() > self.options.day_files_max)
         else {
             return Ok(false);
         };

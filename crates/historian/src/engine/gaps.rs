@@ -85,7 +85,10 @@ impl Engine {
             &*self.clock,
             "GMB-HIS-009",
             &sender.device,
-            format!("A message of {} at offset {} cannot be read: {detail}", sender.device, sender.told.offset),
+            format!(
+                "A message of {} at offset {} cannot be read: {detail}",
+                sender.device, sender.told.offset
+            ),
             "Compare the versions of publisher and platform; the gap ledger names the series",
             4,
         );

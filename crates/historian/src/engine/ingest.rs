@@ -128,9 +128,7 @@ impl Engine {
     /// Whether what is in memory is old enough to be written.
     pub(crate) fn is_due(&self) -> bool {
         let since = self.state.lock().dirty_since;
-        since.is_some_and(|since| {
-            self.clock.monotonic().saturating_sub(since) >= self.options.flush_interval
-        })
+        since.is_some_and(|since| self.clock.monotonic().saturating_sub(since) >= self.options.flush_interval)
     }
 
     fn message(&self, partition: u32, entry: &LogEntry, decoder: &mut Decoder) -> Result<()> {
@@ -138,7 +136,8 @@ impl Engine {
         let sender = Sender::new(partition, entry);
         let descriptions = {
             let mut state = self.lock_dirty();
-            let arrival = sender.account.as_ref().map(|(key, sequence)| state.producers.classify(key, *sequence));
+            let arrival =
+                sender.account.as_ref().map(|(key, sequence)| state.producers.classify(key, *sequence));
             if let Some((key, sequence)) = &sender.account
                 && arrival == Some(Arrival::Duplicate)
             {
@@ -163,7 +162,9 @@ impl Engine {
                 self.wait(&mut state, &sender, encoding, writer, 1, &entry.message);
             }
             Content::MetaData(metadata) => self.read_waiting(&mut state, &sender, &metadata, decoder),
-            Content::Gap(record) => self.record(&mut state, &sender.device, sender.key(), &record, sender.told),
+            Content::Gap(record) => {
+                self.record(&mut state, &sender.device, sender.key(), &record, sender.told)
+            }
             Content::Malformed(detail) => self.malformed(&mut state, &sender, &detail),
         }
         self.counters.messages_taken.add(1);
@@ -238,7 +239,15 @@ impl Engine {
         match resolve(state, &sender.device, &batches) {
             Ok(described) => {
                 let key = sender.key().cloned();
-                self.store(state, &sender.device, key.as_ref(), sender.place, sender.told, &batches, &described);
+                self.store(
+                    state,
+                    &sender.device,
+                    key.as_ref(),
+                    sender.place,
+                    sender.told,
+                    &batches,
+                    &described,
+                );
             }
             Err(writer) => {
                 let values = batches.iter().map(|batch| batch.samples.len() as u64).sum();
@@ -313,7 +322,15 @@ impl Engine {
                     Ok(described) => {
                         self.settle_waiting(state, &message);
                         let key = message.producer.as_ref();
-                        self.store(state, &sender.device, key, message.place, sender.told, &batches, &described);
+                        self.store(
+                            state,
+                            &sender.device,
+                            key,
+                            message.place,
+                            sender.told,
+                            &batches,
+                            &described,
+                        );
                         continue;
                     }
                     Err(writer) => writer,

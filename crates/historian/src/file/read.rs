@@ -263,7 +263,8 @@ fn groups(footer: &ParquetMetaData) -> Option<Vec<Group>> {
     let mut checks = checks.split(',').filter(|check| !check.is_empty());
     let mut start = 0;
     let mut groups = Vec::with_capacity(footer.num_row_groups());
-    let column = footer.file_metadata().schema_descr().columns().iter().position(|c| c.name() == column::SERIES)?;
+    let column =
+        footer.file_metadata().schema_descr().columns().iter().position(|c| c.name() == column::SERIES)?;
     for group in footer.row_groups() {
         let (end, crc) = checks.next()?.split_once(':')?;
         let (end, crc) = (u64::from_str_radix(end, 16).ok()?, u32::from_str_radix(crc, 16).ok()?);

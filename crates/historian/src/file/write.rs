@@ -56,8 +56,7 @@ impl<'a> SampleWriter<'a> {
             .open(&temporary.path, true)
             .and_then(CheckedWriter::new)
             .map_err(HistorianError::storage(&temporary.path))?;
-        let options =
-            ArrowWriterOptions::new().with_properties(properties()).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new().with_properties(properties()).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, schema(), options)
             .map_err(|error| storage(&temporary.path, error))?;
         let entry = FileEntry {
@@ -135,20 +134,29 @@ impl<'a> SampleWriter<'a> {
 /// Gives a complete file its name, durably.
 fn publish(disk: &dyn Disk, temporary: &Path, path: &Path) -> Result<()> {
     disk.rename(temporary, path).map_err(HistorianError::storage(path))?;
-    let folder = path.parent().unwrap_or(path);
-    disk.sync_folder(folder).map_err(HistorianError::storage(folder))
+    // The folder of a day may be as new as the file, and a try that failed may have left it undurable.
+    for folder in path.ancestors().skip(1).take(2) {
+        disk.sync_folder(folder).map_err(HistorianError::storage(folder))?;
+    }
+    Ok(())
 }
 
-/// Creates a folder, its parents and their entries, durably.
+/// Creates a folder with its parents.
 pub(crate) fn create_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
     if disk.list(folder).is_ok() {
         return Ok(());
     }
-    disk.create_folder(folder).map_err(HistorianError::storage(folder))?;
-    let parents = folder.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()).take(3);
-    parents.filter_map(|parent| disk.sync_folder(parent).err()).next().map_or(Ok(()), |source| {
-        Err(HistorianError::Storage { path: folder.to_owned(), source })
-    })
+    disk.create_folder(folder).map_err(HistorianError::storage(folder))
+}
+
+/// Creates the store's own folders and makes them durable, whatever an earlier try left.
+pub(crate) fn create_root(disk: &dyn Disk, folder: &Path) -> Result<()> {
+    create_folder(disk, folder)?;
+    let parents = folder.ancestors().skip(1).take(3).filter(|parent| !parent.as_os_str().is_empty());
+    for parent in parents {
+        disk.sync_folder(parent).map_err(HistorianError::storage(parent))?;
+    }
+    Ok(())
 }
 
 /// What the disk said, dug out of Parquet's error, so that a full disk is known as one.

@@ -22,12 +22,9 @@ impl Folder {
     }
 
     /// Takes the next row and emits what is ready.
-    pub(crate) fn push(
-        &mut self,
-        row: Row,
-        emit: &mut dyn FnMut(Row) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let goes_on = self.group.front().is_some_and(|first| (first.series, first.time) == (row.series, row.time));
+    pub(crate) fn push(&mut self, row: Row, emit: &mut dyn FnMut(Row) -> ControlFlow<()>) -> ControlFlow<()> {
+        let goes_on =
+            self.group.front().is_some_and(|first| (first.series, first.time) == (row.series, row.time));
         if !goes_on {
             self.finish(emit)?;
             self.group.push_back(row);

@@ -68,7 +68,10 @@ pub(crate) struct Merge {
 impl Merge {
     pub(crate) fn new(mut cursors: Vec<Cursor>, descending: bool) -> Self {
         if !descending {
-            cursors.iter_mut().filter(|cursor| cursor.pages.is_none()).for_each(|cursor| cursor.rows.reverse());
+            cursors
+                .iter_mut()
+                .filter(|cursor| cursor.pages.is_none())
+                .for_each(|cursor| cursor.rows.reverse());
         }
         Self { cursors, descending, prepared: false }
     }
