@@ -102,7 +102,8 @@ impl TestEdge {
         };
         match <[Outcome; 1]>::try_from(outcomes) {
             Ok([Outcome::Payload(payload)]) => self.message(properties::KIND_DATA, payload.bytes),
-            other => panic!("one message expected: {other:?}"),
+            Ok(_) => panic!("a sample was refused"),
+            Err(outcomes) => panic!("one message expected, not {}", outcomes.len()),
         }
     }
 

@@ -17,7 +17,7 @@ fn variant(rng: &mut Rng) -> Variant {
     let n = rng.number();
     match rng.below(18) {
         0 => Variant::Null,
-        1 => Variant::Boolean(n % 2 == 0),
+        1 => Variant::Boolean(n.is_multiple_of(2)),
         2 => Variant::SByte(n as i8),
         3 => Variant::Byte(n as u8),
         4 => Variant::Int16(n as i16),
