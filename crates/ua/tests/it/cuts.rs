@@ -27,15 +27,16 @@ fn outages(record: &Record) -> Vec<u64> {
 
 async fn started(url: String, folder: &Folder, sink: &Sink, tasks: &Tasks) -> SubscribedSession {
     let specs = vec![spec("line", 0..COUNTERS)];
-    let session =
-        SubscribedSession::start(secured(url, folder), specs, sink.cursors(), sink.shared(), tasks).expect("starts");
+    let session = SubscribedSession::start(secured(url, folder), specs, sink.cursors(), sink.shared(), tasks)
+        .expect("starts");
     sink.until("the first values came", |record| record.values().len() == COUNTERS as usize).await;
     session
 }
 
 #[tokio::test]
 async fn a_cut_loses_nothing_and_is_reported_with_its_times() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let proxy = Proxy::start(plant.address()).await;
     let session = started(proxy.url(), &folder, &sink, &tasks).await;
     plant.tick_for(Duration::from_millis(500)).await;
@@ -56,7 +57,8 @@ async fn a_cut_loses_nothing_and_is_reported_with_its_times() {
 
 #[tokio::test]
 async fn a_black_hole_is_noticed_by_silence_and_loses_nothing() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let proxy = Proxy::start(plant.address()).await;
     let session = started(proxy.url(), &folder, &sink, &tasks).await;
     plant.tick_for(Duration::from_millis(300)).await;
@@ -127,7 +129,8 @@ async fn a_client_that_dies_takes_its_subscription_over_at_the_next_start() {
 
 #[tokio::test]
 async fn a_server_that_restarts_gives_a_gap_and_a_new_subscription() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let proxy = Proxy::start(plant.address()).await;
     let session = started(proxy.url(), &folder, &sink, &tasks).await;
     plant.tick_for(Duration::from_millis(300)).await;
@@ -150,7 +153,8 @@ async fn a_server_that_restarts_gives_a_gap_and_a_new_subscription() {
 
 #[tokio::test]
 async fn other_items_at_the_next_start_mean_a_new_subscription_and_a_gap() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("first"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("first"));
     let first = started(plant.url(), &folder, &sink, &tasks).await;
     assert!(first.stop(false, STOP).await);
     let tasks = Tasks::new("second");
@@ -166,7 +170,8 @@ async fn other_items_at_the_next_start_mean_a_new_subscription_and_a_gap() {
 
 #[tokio::test]
 async fn an_anonymous_session_without_security_may_not_take_over_and_says_so() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let proxy = Proxy::start(plant.address()).await;
     let session = SubscribedSession::start(
         options(proxy.url(), &folder),
@@ -213,7 +218,8 @@ async fn a_queue_that_is_too_short_is_said_at_once_and_its_overflow_is_a_gap() {
     sink.until("the last value came", |record| (0..COUNTERS).all(|handle| record.last(handle) == last)).await;
     let gaps = sink.read(Record::gaps);
     assert!(
-        gaps.iter().any(|gap| gap.reason == GapReason::Overflow && gap.handles.as_deref() == Some(&[0, 1, 2, 3, 4])),
+        gaps.iter()
+            .any(|gap| gap.reason == GapReason::Overflow && gap.handles.as_deref() == Some(&[0, 1, 2, 3, 4])),
         "{gaps:?}"
     );
     assert!(session.stop(true, STOP).await);

@@ -51,7 +51,8 @@ async fn more_nodes_than_the_server_takes_are_read_in_several_calls() {
 
 #[tokio::test]
 async fn values_reach_the_sink_once_and_in_order() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let specs = vec![spec("line", 0..COUNTERS)];
     let session =
         SubscribedSession::start(options(plant.url(), &folder), specs, HashMap::new(), sink.shared(), &tasks)
@@ -71,7 +72,8 @@ async fn values_reach_the_sink_once_and_in_order() {
 
 #[tokio::test]
 async fn nothing_is_acknowledged_before_the_sink_has_it_and_the_window_stops_the_flow() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let session = SubscribedSession::start(
         options(plant.url(), &folder),
         vec![spec("line", 0..COUNTERS)],
@@ -83,7 +85,11 @@ async fn nothing_is_acknowledged_before_the_sink_has_it_and_the_window_stops_the
     sink.until("the first values came", |record| record.last(0) == 0).await;
     sink.hold(true);
     let last = plant.tick_for(Duration::from_secs(3)).await;
-    assert!(session.status().undurable <= 8, "twice the four requests that are out: {}", session.status().undurable);
+    assert!(
+        session.status().undurable <= 8,
+        "twice the four requests that are out: {}",
+        session.status().undurable
+    );
     sink.hold(false);
     sink.until("everything came after all", |record| record.last(4) == last).await;
     sink.read(|record| {
@@ -96,7 +102,8 @@ async fn nothing_is_acknowledged_before_the_sink_has_it_and_the_window_stops_the
 
 #[tokio::test]
 async fn a_delivery_that_fails_comes_again_and_nothing_is_lost_or_doubled() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     sink.fail_next(3);
     let session = SubscribedSession::start(
         options(plant.url(), &folder),
@@ -115,7 +122,8 @@ async fn a_delivery_that_fails_comes_again_and_nothing_is_lost_or_doubled() {
 
 #[tokio::test]
 async fn a_difference_adds_and_removes_items_and_leaves_the_others_alone() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let session = SubscribedSession::start(
         options(plant.url(), &folder),
         vec![spec("line", 0..2)],
@@ -142,13 +150,19 @@ async fn a_difference_adds_and_removes_items_and_leaves_the_others_alone() {
 
 #[tokio::test]
 async fn an_item_that_the_server_does_not_know_is_reported_and_the_rest_flows() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let mut line = spec("line", 0..1);
     line.items.push(item(8, &format!("nsu={NAMESPACE};i=4711")));
     line.items.push(item(9, "nsu=urn:nobody;i=1"));
-    let session =
-        SubscribedSession::start(options(plant.url(), &folder), vec![line], HashMap::new(), sink.shared(), &tasks)
-            .expect("starts");
+    let session = SubscribedSession::start(
+        options(plant.url(), &folder),
+        vec![line],
+        HashMap::new(),
+        sink.shared(),
+        &tasks,
+    )
+    .expect("starts");
     sink.until("the good item came and the bad ones are reported", |record| {
         let rejected = |event: &&SessionEvent| matches!(event, SessionEvent::ItemRejected { .. });
         record.last(0) == 0 && record.events.iter().filter(rejected).count() == 2
@@ -162,12 +176,18 @@ async fn an_item_that_the_server_does_not_know_is_reported_and_the_rest_flows() 
 
 #[tokio::test]
 async fn a_spec_larger_than_a_subscription_is_split_and_each_part_has_its_cursor() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let mut line = spec("line", 0..COUNTERS);
     line.max_items = 2;
-    let session =
-        SubscribedSession::start(options(plant.url(), &folder), vec![line], HashMap::new(), sink.shared(), &tasks)
-            .expect("starts");
+    let session = SubscribedSession::start(
+        options(plant.url(), &folder),
+        vec![line],
+        HashMap::new(),
+        sink.shared(),
+        &tasks,
+    )
+    .expect("starts");
     sink.until("all came", |record| record.values().len() == COUNTERS as usize).await;
     let last = plant.tick_for(Duration::from_millis(500)).await;
     sink.until("the last value came", |record| (0..COUNTERS).all(|handle| record.last(handle) == last)).await;

@@ -63,7 +63,8 @@ pub(crate) fn trust(folder: &Path, auto_accept: bool) -> Arc<TrustStore> {
 }
 
 pub(crate) fn options(url: String, folder: &Folder) -> SessionOptions {
-    let mut options = SessionOptions::new(url, trust(&folder.path().join("pki"), true), folder.path().join("run"));
+    let mut options =
+        SessionOptions::new(url, trust(&folder.path().join("pki"), true), folder.path().join("run"));
     options.connect_timeout = Duration::from_secs(20);
     // Silence is noticed after three seconds.
     options.subscription_keep_alive_min = Duration::from_millis(500);

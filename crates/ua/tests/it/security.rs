@@ -44,7 +44,8 @@ async fn an_unknown_certificate_is_rejected_with_the_way_to_trust_it_and_then_tr
     assert_eq!(error.code().0, "GMB-UA-020");
     assert!(!error.is_retryable());
     let text = error.to_string();
-    let UaError::Certificate { source: TrustError::Untrusted { rejected, trusted, thumbprint, .. }, .. } = &error
+    let UaError::Certificate { source: TrustError::Untrusted { rejected, trusted, thumbprint, .. }, .. } =
+        &error
     else {
         panic!("another error: {error}");
     };
@@ -67,7 +68,8 @@ async fn the_own_key_is_private_and_made_once() {
 
 #[tokio::test]
 async fn a_wrong_password_stops_the_session_until_the_options_change() {
-    let (plant, folder, sink, tasks) = (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let mut options = options(plant.url(), &folder);
     options.security = Security::basic256sha256(SecurityMode::SignAndEncrypt);
     options.identity = operator("wrong");
@@ -83,7 +85,10 @@ async fn a_wrong_password_stops_the_session_until_the_options_change() {
         record.events.iter().any(|event| {
             matches!(
                 event,
-                gemba_ua::client::SessionEvent::State { state: SessionState::Stopped { authentication: true }, .. }
+                gemba_ua::client::SessionEvent::State {
+                    state: SessionState::Stopped { authentication: true },
+                    ..
+                }
             )
         })
     })

@@ -121,7 +121,8 @@ impl Sink {
         };
         if tokio::time::timeout(Duration::from_secs(40), waiting).await.is_err() {
             let shown = self.read(|record| {
-                let last: Vec<_> = record.values().into_iter().map(|(h, v)| (h, v.len(), v.last().copied())).collect();
+                let last: Vec<_> =
+                    record.values().into_iter().map(|(h, v)| (h, v.len(), v.last().copied())).collect();
                 format!("values {last:?}, gaps {:?}, events {:?}", record.gaps(), record.events)
             });
             panic!("waited in vain until {what}; {shown}");
@@ -135,7 +136,9 @@ impl DeliverySink for Sink {
         let (done, durable) = oneshot::channel();
         self.log.lock().expect("the lock").waiting.push((delivery, done));
         self.commit();
-        Box::pin(async move { durable.await.unwrap_or_else(|_| Err(SinkError("the sink is gone".to_owned()))) })
+        Box::pin(
+            async move { durable.await.unwrap_or_else(|_| Err(SinkError("the sink is gone".to_owned()))) },
+        )
     }
 
     fn event(&self, event: SessionEvent) {

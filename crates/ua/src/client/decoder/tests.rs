@@ -153,7 +153,8 @@ fn shown(change: &DataChange) -> Vec<(u32, Variant, Sample)> {
 fn stock(body: &[u8]) -> DataChange {
     let context = stack::ContextOwned::default();
     let context = context.context();
-    let read = stack::DataChangeNotification::decode(&mut &*body, &context).expect("the stock stack reads it");
+    let read =
+        stack::DataChangeNotification::decode(&mut &*body, &context).expect("the stock stack reads it");
     DataChange::from_stock(read.monitored_items.unwrap_or_default(), &context).expect("converted")
 }
 

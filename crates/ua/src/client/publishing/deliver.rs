@@ -2,7 +2,8 @@
 
 use super::part::{Outstanding, Staged};
 use super::sequence::number_of;
-use super::{Action, Batch, DataChange, Gap, Message, PartId, PublishLoop};
+use super::{Action, Batch, Gap, Message, PartId, PublishLoop};
+use crate::client::decoder::DataChange;
 use gemba_model::{GapReason, StatusCode};
 
 /// Messages of one delivery; more go into the next one.
@@ -86,7 +87,7 @@ impl PublishLoop {
         self.counters.gaps += u64::from(gap.is_some());
         part.outstanding.push_back(Outstanding {
             delivery,
-            subscription: subscription.id,
+            generation: part.generation,
             numbers: messages.iter().map(|message| message.sequence_number).collect(),
             next: part.next,
             durable: false,
