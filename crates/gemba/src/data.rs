@@ -25,7 +25,8 @@ impl DataDirectory {
             .with_context(|| format!("cannot create the data directory {}", path.display()))?;
         for name in ["run", "meta"] {
             let folder = path.join(name);
-            files::create_private_folder(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            files::create_private_folder(&folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
         }
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("run/lock"))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
