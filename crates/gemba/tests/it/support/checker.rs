@@ -50,10 +50,15 @@ pub(crate) fn counts(rest: &Rest, id: u64) -> Vec<Count> {
     let lines = rest.lines(&format!("/api/v1/series/{id}/samples?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z"));
     let good = lines.iter().filter(|line| line["status"] == Value::from(0) && line.get("value").is_some());
     good.map(|line| Count {
-        value: line["value"].as_u64().unwrap_or_else(|| panic!("not a count: {line}")),
+        value: whole(&line["value"]).unwrap_or_else(|| panic!("not a count: {line}")),
         ticks: time(&line["sourceTimestamp"]).ticks(),
     })
     .collect()
+}
+
+/// Counters come as UInt64, Int64 and Double.
+fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64))
 }
 
 pub(crate) fn time(value: &Value) -> DateTime {
