@@ -9,7 +9,7 @@ use gemba_model::{
 };
 use gemba_ua::client::{self, DataChange, DeliverySink, SessionEvent, SinkError, SubscriptionGap};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -56,6 +56,8 @@ pub(crate) struct SessionSink {
     writers: Arc<Mutex<Writers>>,
     routing: Mutex<Routing>,
     failed: Failed,
+    /// Subscriptions that were created anew in the outage that goes on: its gap says all.
+    recreated: Mutex<HashSet<String>>,
     pub(crate) values: Counter,
     pub(crate) lost: Counter,
 }
@@ -70,7 +72,16 @@ impl SessionSink {
         lost: Counter,
     ) -> Self {
         let routing = Routing { places: places(&plan), plan, described: Vec::new(), server: None };
-        Self { uplink, clock, writers, routing: Mutex::new(routing), failed: Failed::default(), values, lost }
+        Self {
+            uplink,
+            clock,
+            writers,
+            routing: Mutex::new(routing),
+            failed: Failed::default(),
+            recreated: Mutex::default(),
+            values,
+            lost,
+        }
     }
 
     /// Another plan for the same session. Values of removed items that are still under way are dropped: nobody
@@ -253,8 +264,14 @@ impl DeliverySink for SessionSink {
                     self.describe(&mut routing);
                 }
             }
-            SessionEvent::OutageEnded { subscription, since, until, missing: 0, .. } => {
-                self.survived(&subscription, since, until);
+            SessionEvent::Recreated { subscription, reason, .. } => {
+                tracing::warn!(session = self.routing.lock().plan.name, %reason, "a subscription was lost and created anew");
+                self.recreated.lock().insert(subscription);
+            }
+            SessionEvent::OutageEnded { subscription, since, until, missing, .. } => {
+                if !self.recreated.lock().remove(&subscription) && missing == 0 {
+                    self.survived(&subscription, since, until);
+                }
             }
             SessionEvent::State { state, error: Some((code, text)), .. } => {
                 tracing::warn!(session = self.routing.lock().plan.name, ?state, %code, text, "OPC UA session");
