@@ -14,7 +14,7 @@ use crate::client::session::{
 };
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use gemba_model::{DateTime, StatusCode};
+use gemba_model::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +83,8 @@ impl Driver {
             quirks.publish_requests_max.unwrap_or(usize::MAX).min(self.options.publish_requests_max);
         self.set_state(SessionState::Connected, None);
         let now = self.now();
-        let start = session.server().start_time.unwrap_or(DateTime::MIN);
+        // A server that does not say when it was started cannot prove that an id is still ours: never the same.
+        let start = session.server().start_time.unwrap_or(now.wall);
         self.machine.on_connected(now, start, requests);
         loop {
             if let Some(error) = self.perform(session, services).await {
