@@ -127,7 +127,9 @@ impl Driver {
     }
 
     fn next_deadline(&self) -> Option<Duration> {
-        let retries = self.parts.values().filter_map(|run| run.items.next_retry());
+        // Without a subscription nothing can be retried, and a deadline that passed would keep this task busy.
+        let active = self.parts.iter().filter(|(id, _)| self.machine.subscription(**id).is_some());
+        let retries = active.filter_map(|(_, run)| run.items.next_retry());
         retries.chain(self.machine.next_deadline()).min()
     }
 
