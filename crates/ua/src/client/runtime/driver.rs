@@ -178,7 +178,7 @@ impl Driver {
         crate::client::trust::SessionFolder::sweep(&self.options.run_folder);
         self.set_state(SessionState::Connecting, None);
         while !self.tasks.is_stopping() {
-            let Some(session) = self.connect().await else { break };
+            let Some(session) = Box::pin(self.connect()).await else { break };
             let started = self.clock.monotonic();
             let session = Arc::new(session);
             let end = self.serve(&session).await;
@@ -232,10 +232,10 @@ impl Driver {
         loop {
             let options = self.options.clone();
             let key = self.key.clone();
-            let attempt = async move {
+            let attempt = Box::pin(async move {
                 tokio::time::sleep(delay).await;
                 OpcUaSession::reconnect(options, key).await
-            };
+            });
             let result = match self.beside(attempt).await {
                 Beside::Done(result) => result,
                 Beside::Stop => return None,

@@ -14,7 +14,6 @@ use opcua::types as stack;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub(super) async fn connect(
     options: SessionOptions,
@@ -61,14 +60,13 @@ pub(super) async fn connect(
 fn accept(endpoint: &stack::EndpointDescription, options: &SessionOptions) -> Result<SessionFolder, UaError> {
     let refuse = |source| UaError::Certificate { endpoint: options.endpoint_url.clone(), source };
     let certificate = endpoint.server_certificate.as_ref();
-    options
+    let issuers = options
         .trust
         .validate(certificate, endpoint.server.application_uri.as_ref(), options.host())
         .map_err(refuse)?;
     // The stack reads one certificate and refuses bytes behind it.
-    let length = X509Certificate::from_der(certificate).map_or(0, |(rest, _)| certificate.len() - rest.len());
-    if length < certificate.len() {
-        return Err(refuse(TrustError::ChainPresented { issuers: 1 }));
+    if issuers > 0 {
+        return Err(refuse(TrustError::ChainPresented { issuers }));
     }
     SessionFolder::create(&options.run_folder, Some(certificate))
 }
