@@ -114,7 +114,8 @@ fn session_name(entry: &PublishedEntry) -> String {
         Identity::UserName { user, .. } => user,
     };
     let Security { mode, policy } = &entry.security;
-    format!("{}|{}|{mode:?}|{policy}|{user}", entry.group, entry.endpoint_url)
+    // `#` numbers the parts of a split subscription.
+    format!("{}|{}|{mode:?}|{policy}|{user}", entry.group, entry.endpoint_url).replace('#', "%23")
 }
 
 fn by_publishing_interval(entry: &PublishedEntry) -> BTreeMap<Duration, Vec<&PublishedNode>> {

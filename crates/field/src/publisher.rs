@@ -260,7 +260,7 @@ fn security(security: &Security) -> client::Security {
 
 fn specs(plan: &SessionPlan) -> Vec<SubscriptionSpec> {
     let spec = |(name, subscription): (&String, &SubscriptionPlan)| SubscriptionSpec {
-        name: name.replace('#', "%23"),
+        name: name.clone(),
         publishing_interval: subscription.publishing_interval,
         items: subscription.items.iter().map(item).collect(),
         max_items: ITEMS_MAX,

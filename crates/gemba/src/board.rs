@@ -1,8 +1,8 @@
 //! Everybody's state in one place: the rooms of this process, and what edges elsewhere send up.
 
+use gemba_api::flow::{FlowSource, Problem, StatusMessage};
 use gemba_api::log::properties;
 use gemba_api::{DeviceMessage, StageReport};
-use gemba_api::flow::{FlowSource, Problem, StatusMessage};
 use gemba_base::Clock;
 use gemba_hub::MessageTap;
 use gemba_model::DateTime;
@@ -65,7 +65,12 @@ impl FlowSource for Board {
         let mut reports: Vec<StageReport> = Vec::new();
         let mut edges = self.edges.lock();
         edges.retain(|_, (heard, _)| now.since(*heard) < FORGOTTEN_AFTER);
+        let mut here: Vec<StageReport> = local.iter().flat_map(|source| source.reports()).collect();
         for (device, (heard, status)) in &*edges {
+            if here.iter().any(|report| report.instance == *device) {
+                // The edge of this process speaks for itself, without the detour.
+                continue;
+            }
             let silent = now.since(*heard) > SILENT_AFTER;
             for (index, stage) in status.stages.iter().enumerate() {
                 let mut stage = stage.clone();
@@ -76,7 +81,7 @@ impl FlowSource for Board {
             }
         }
         drop(edges);
-        reports.extend(local.iter().flat_map(|source| source.reports()));
+        reports.append(&mut here);
         reports.sort_by_key(|report| report.stage);
         reports
     }

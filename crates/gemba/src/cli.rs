@@ -227,7 +227,7 @@ pub(crate) enum OpcAction {
         #[arg(required = true)]
         nodes: Vec<String>,
         /// Milliseconds between two messages of the server.
-        #[arg(long, default_value_t = gemba_sim::factory::DEMO_CLOCK_FACTOR)]
+        #[arg(long, default_value_t = 500)]
         interval: u64,
     },
 }

@@ -47,7 +47,8 @@ pub(crate) fn socket(data: &Path) -> PathBuf {
 /// Answers requests until the tasks stop. Only the owner of the data directory can connect.
 pub(crate) fn serve(data: &Path, office: Office, tasks: &Tasks) -> Result<()> {
     let path = socket(data);
-    let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    let listener =
+        UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let stop = tasks.clone();
     tasks.spawn(async move {
@@ -100,7 +101,9 @@ pub(crate) fn ask(data: &Path, request: &Request) -> Result<Option<Value>> {
     stream.write_all((serde_json::to_string(request)? + "\n").as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).context("the running Gemba did not answer")?;
-    match serde_json::from_str(&line).map_err(|error| anyhow!("the running Gemba answered nonsense: {error}"))? {
+    match serde_json::from_str(&line)
+        .map_err(|error| anyhow!("the running Gemba answered nonsense: {error}"))?
+    {
         Answer::Ok(value) => Ok(Some(value)),
         Answer::Error(error) => bail!("{error}"),
     }

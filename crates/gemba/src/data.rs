@@ -21,9 +21,13 @@ pub(crate) struct DataDirectory {
 impl DataDirectory {
     /// Creates the directory where it is absent and takes its lock.
     pub(crate) fn lock(path: &Path) -> Result<Self> {
-        files::create_private_folder(path).with_context(|| format!("cannot create the data directory {}", path.display()))?;
-        let run = path.join("run");
-        files::create_private_folder(&run).with_context(|| format!("cannot create {}", run.display()))?;
+        files::create_private_folder(path)
+            .with_context(|| format!("cannot create the data directory {}", path.display()))?;
+        for name in ["run", "meta"] {
+            let folder = path.join(name);
+            files::create_private_folder(&folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
+        }
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("run/lock"))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             bail!(

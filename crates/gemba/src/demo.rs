@@ -14,11 +14,15 @@ use std::time::{Duration, Instant};
 
 /// Stations keep their ports over restarts, so that their series stay the same.
 const FIRST_PORT: u16 = 48_400;
+/// What is logged when nobody says otherwise.
+const DEMO_LOG: &str = "warn,opcua=off,opcua_client=off,opcua_server=off,opcua_core=off,opcua_crypto=off";
 
 pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     let began = Instant::now();
     let (mut settings, _) = settings::load(&args.place)?;
-    start_logging(&settings.log.level);
+    // A demonstration speaks in steps; its log says what goes wrong.
+    let quiet = settings.log.level == settings::Log::default().level;
+    start_logging(if quiet { DEMO_LOG } else { &settings.log.level });
     // Everything stays on this machine.
     settings.hub.mqtt.listen = on_loopback(settings.hub.mqtt.listen);
     settings.console.listen = on_loopback(settings.console.listen);
@@ -32,7 +36,14 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     let plant_tasks = tasks.branch("plant");
     let plant = start_plant(&args, &data, &plant_tasks).await?;
     let lines = args.lines;
-    step("simulated plant", &format!("{} stations on {lines} lines, {} times as fast as real", plant.endpoints.len(), args.clock_factor));
+    step(
+        "simulated plant",
+        &format!(
+            "{} stations on {lines} lines, {} times as fast as real",
+            plant.endpoints.len(),
+            args.clock_factor
+        ),
+    );
     let file = data.join("publishednodes.json");
     files::replace(&file, &serde_json::to_vec_pretty(&plant.published_nodes())?)?;
     settings.edge.published_nodes = file.display().to_string();
@@ -46,8 +57,13 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     step("ready", &format!("after {:.1} s", began.elapsed().as_secs_f64()));
     say("");
     match &platform.first_start_link {
-        Some(link) => say(&format!("Open {link}\n(it works once; Ctrl-C stops everything, started again it goes on)")),
-        None => say(&format!("Open {}\n(Ctrl-C stops everything, started again it goes on)", platform.console_url)),
+        Some(link) => {
+            say(&format!("Open {link}\n(it works once; Ctrl-C stops everything, started again it goes on)"))
+        }
+        None => say(&format!(
+            "Open {}\n(Ctrl-C stops everything, started again it goes on)",
+            platform.console_url
+        )),
     }
     stop_signal().await?;
     say("stopping …");
@@ -81,7 +97,8 @@ async fn start_plant(args: &DemoArgs, data: &DataDirectory, tasks: &Tasks) -> Re
         ..FactoryOptions::new(data.join("pki/plant"))
     };
     let stations = args.lines as u16 * 3;
-    let all_free = (FIRST_PORT..FIRST_PORT + stations).all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+    let all_free = (FIRST_PORT..FIRST_PORT + stations)
+        .all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
     let options = if all_free { options } else { FactoryOptions { base_port: 0, ..options } };
     Ok(factory::run(options, tasks).await?)
 }

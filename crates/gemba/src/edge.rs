@@ -1,7 +1,8 @@
 //! The edge of one process: publisher, store-and-forward and uplink.
 
+use crate::commands::opc::application;
 use crate::data::DataDirectory;
-use crate::platform::{Shared, reserve};
+use crate::platform::{Shared, machine_name, reserve};
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use gemba_base::Tasks;
@@ -61,27 +62,44 @@ impl Edge {
             queue_bytes_max: settings.edge.queue_bytes_max,
             queue_age_max: (settings.edge.queue_hours_max > 0)
                 .then(|| Duration::from_secs(settings.edge.queue_hours_max * 3600)),
-            on_full: settings.edge.on_full.parse().map_err(|reason: String| anyhow!("edge.on-full: {reason}"))?,
+            on_full: settings
+                .edge
+                .on_full
+                .parse()
+                .map_err(|reason: String| anyhow!("edge.on-full: {reason}"))?,
             segment_bytes: SEGMENT_BYTES.min(settings.edge.queue_bytes_max / 2).max(1 << 20),
             reserve: reserve(settings.disk.reserve_bytes),
         };
-        let (field_tasks, link_tasks, queue_tasks) = (tasks.branch("field"), tasks.branch("uplink"), tasks.branch("queue"));
-        let queue =
-            StoreAndForward::open(options, Arc::new(RealDisk), shared.clock.clone(), &shared.metrics, &queue_tasks)?;
+        let (field_tasks, link_tasks, queue_tasks) =
+            (tasks.branch("field"), tasks.branch("uplink"), tasks.branch("queue"));
+        let queue = StoreAndForward::open(
+            options,
+            Arc::new(RealDisk),
+            shared.clock.clone(),
+            &shared.metrics,
+            &queue_tasks,
+        )?;
         let link = HubLinkOptions { connection: hub.connection, ca: hub.ca, token_lifetime: TOKEN_LIFETIME };
         HubLink::start(queue.clone(), link, &link_tasks);
         if !settings.edge.published_nodes.is_empty() {
             let trust_options =
                 TrustOptions { auto_accept: settings.edge.trust_servers, ..TrustOptions::default() };
-            let trust = TrustStore::open(&data.join("pki/opcua"), &application_uri(&producer), trust_options)
+            let application = application(format!("urn:{}:gemba:{producer}", machine_name()));
+            let trust = TrustStore::open(data.join("pki/opcua"), &application, trust_options)
                 .map_err(|error| anyhow!("{error}"))?;
             let publisher = PublisherOptions {
                 file: PathBuf::from(&settings.edge.published_nodes),
-                trust: Arc::new(trust),
+                trust,
                 run_folder: data.join("run"),
                 instance: producer,
             };
-            Publisher::start(publisher, Arc::new(queue.clone()), shared.clock.clone(), shared.metrics.clone(), &field_tasks);
+            Publisher::start(
+                publisher,
+                Arc::new(queue.clone()),
+                shared.clock.clone(),
+                shared.metrics.clone(),
+                &field_tasks,
+            );
         }
         Ok(Self { queue, field_tasks, link_tasks, queue_tasks })
     }
@@ -94,10 +112,6 @@ impl Edge {
     }
 }
 
-fn application_uri(producer: &str) -> String {
-    format!("urn:gemba:edge:{producer}")
-}
-
 /// Reads `--hub`: `@FILE` with an enrollment, or a connection string.
 pub(crate) fn hub_access(data: &Path, settings: &Settings) -> Result<Option<HubAccess>> {
     let text = settings.edge.hub.trim();
@@ -105,10 +119,16 @@ pub(crate) fn hub_access(data: &Path, settings: &Settings) -> Result<Option<HubA
         return Ok(None);
     }
     let default_ca = || {
-        if settings.edge.hub_ca.is_empty() { data.join("pki/hub/ca.pem") } else { PathBuf::from(&settings.edge.hub_ca) }
+        if settings.edge.hub_ca.is_empty() {
+            data.join("pki/hub/ca.pem")
+        } else {
+            PathBuf::from(&settings.edge.hub_ca)
+        }
     };
     let Some(path) = text.strip_prefix('@') else {
-        tracing::warn!("the connection string stands in the configuration or on the command line, where others may read it; use --hub @FILE as `gemba hub enroll` writes it");
+        tracing::warn!(
+            "the connection string stands in the configuration or on the command line, where others may read it; use --hub @FILE as `gemba hub enroll` writes it"
+        );
         return Ok(Some(HubAccess { connection: ConnectionString::parse(text)?, ca: default_ca() }));
     };
     let content = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
@@ -116,7 +136,10 @@ pub(crate) fn hub_access(data: &Path, settings: &Settings) -> Result<Option<HubA
         Ok(enrollment) => enrollment,
         // A file with nothing but the connection string is fine, too.
         Err(_) if content.trim_start().starts_with("HostName=") => {
-            return Ok(Some(HubAccess { connection: ConnectionString::parse(content.trim())?, ca: default_ca() }));
+            return Ok(Some(HubAccess {
+                connection: ConnectionString::parse(content.trim())?,
+                ca: default_ca(),
+            }));
         }
         Err(error) => bail!("{path} is not an enrollment as `gemba hub enroll` writes it: {error}"),
     };

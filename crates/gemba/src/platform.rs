@@ -63,7 +63,12 @@ pub(crate) const fn reserve(bytes: u64) -> gemba_wal::Reserve {
 
 impl Platform {
     /// Starts everything in order: documents, hub, historian, console.
-    pub(crate) async fn start(data: &DataDirectory, settings: &Settings, shared: &Shared, tasks: &Tasks) -> Result<Self> {
+    pub(crate) async fn start(
+        data: &DataDirectory,
+        settings: &Settings,
+        shared: &Shared,
+        tasks: &Tasks,
+    ) -> Result<Self> {
         let clock = shared.clock.clone();
         let docs: Arc<dyn DocStore> = Arc::new(SqliteDocStore::open(data.join("meta/registry.sqlite"))?);
         let hosts = host_names(settings);
@@ -101,7 +106,11 @@ impl Platform {
             clock: clock.clone(),
             tasks: console_tasks.clone(),
             ready: Arc::new(move || {
-                if is_ready.load(Ordering::Acquire) { Ok(()) } else { Err("the platform is starting".to_owned()) }
+                if is_ready.load(Ordering::Acquire) {
+                    Ok(())
+                } else {
+                    Err("the platform is starting".to_owned())
+                }
             }),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hosts: settings.console.host_names.clone(),
@@ -112,7 +121,8 @@ impl Platform {
             MQTT_PORT => primary_host(settings),
             port => format!("{}:{port}", primary_host(settings)),
         };
-        let secret = gemba_console::first_start(docs.as_ref(), clock.now()).map_err(|error| anyhow!("{error}"))?;
+        let secret =
+            gemba_console::first_start(docs.as_ref(), clock.now()).map_err(|error| anyhow!("{error}"))?;
         let first_start_link =
             secret.map(|secret| gemba_console::first_start_link(&console_url, &secret).reveal().to_owned());
         if let Some(link) = &first_start_link {
@@ -177,8 +187,16 @@ fn open_log(
         ..HubLogOptions::default()
     };
     let folder = data.join("log/hub");
-    HubLog::open(Arc::new(RealDisk), &folder, options, docs.clone(), shared.clock.clone(), &shared.metrics, tasks)
-        .map_err(|error| anyhow!("{error}"))
+    HubLog::open(
+        Arc::new(RealDisk),
+        &folder,
+        options,
+        docs.clone(),
+        shared.clock.clone(),
+        &shared.metrics,
+        tasks,
+    )
+    .map_err(|error| anyhow!("{error}"))
 }
 
 fn start_historian(
@@ -212,6 +230,11 @@ pub(crate) fn primary_host(settings: &Settings) -> String {
     if !settings.hub.host_name.is_empty() {
         return settings.hub.host_name.clone();
     }
+    machine_name()
+}
+
+/// The name of this machine.
+pub(crate) fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "localhost".to_owned() } else { name.to_ascii_lowercase() }
@@ -226,17 +249,25 @@ async fn serve_console(
     shared: &Shared,
     tasks: &Tasks,
 ) -> Result<(String, SocketAddr)> {
-    let (plain, plain_address) =
-        listen::bind_plain(settings.console.listen, "console", "console.listen").await.context(code("GMB-GEM-002"))?;
+    let (plain, plain_address) = listen::bind_plain(settings.console.listen, "console", "console.listen")
+        .await
+        .context(code("GMB-GEM-002"))?;
     let (secured, tls_address) =
-        listen::bind(settings.console.tls_listen, "console over TLS", "console.tls-listen").await.context(code("GMB-GEM-002"))?;
-    let parts = [(plain, None, Transport::Loopback, "console"), (secured, Some(acceptor), Transport::Tls, "console_tls")];
+        listen::bind(settings.console.tls_listen, "console over TLS", "console.tls-listen")
+            .await
+            .context(code("GMB-GEM-002"))?;
+    let parts = [
+        (plain, None, Transport::Loopback, "console"),
+        (secured, Some(acceptor), Transport::Tls, "console_tls"),
+    ];
     for (listener, acceptor, transport, name) in parts {
         let router = console.router(transport);
         let metrics = ListenerMetrics::new(&shared.metrics, name);
         let branch = tasks.branch("http");
         tasks.spawn(async move {
-            if let Err(error) = http::serve(listener, acceptor, HttpOptions::default(), metrics, router, branch).await {
+            if let Err(error) =
+                http::serve(listener, acceptor, HttpOptions::default(), metrics, router, branch).await
+            {
                 tracing::error!(%error, "the console is not served any more");
             }
         });

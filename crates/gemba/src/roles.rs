@@ -21,7 +21,10 @@ const LOCAL_EDGE: &str = "edge";
 
 /// Runs a command that needs a runtime.
 pub(crate) fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     let result = runtime.block_on(command);
     // Blocking reads of files may still run; they end with the process.
     runtime.shutdown_background();
@@ -55,13 +58,15 @@ pub(crate) async fn run(args: RunArgs) -> Result<()> {
     if let Some(ca) = &args.hub_ca {
         settings.edge.hub_ca = ca.display().to_string();
     }
-    let (with_platform, with_edge) = (args.role.contains(&RoleName::Platform), args.role.contains(&RoleName::Edge));
+    let (with_platform, with_edge) =
+        (args.role.contains(&RoleName::Platform), args.role.contains(&RoleName::Edge));
     let data = DataDirectory::lock(&args.place.data)?;
     let shared = shared();
     let tasks = Tasks::new("gemba");
     let platform =
         if with_platform { Some(Platform::start(&data, &settings, &shared, &tasks).await?) } else { None };
-    let edge = if with_edge { start_edge(&data, &settings, platform.as_ref(), &shared, &tasks)? } else { None };
+    let edge =
+        if with_edge { start_edge(&data, &settings, platform.as_ref(), &shared, &tasks)? } else { None };
     announce(&data, platform.as_ref())?;
     if let Some(platform) = &platform {
         say(&format!("console   {}", platform.console_url));

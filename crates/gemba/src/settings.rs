@@ -151,7 +151,9 @@ pub(crate) struct Log {
 impl Default for Log {
     fn default() -> Self {
         // The stack logs an error for each absent certificate file, even without security.
-        Self { level: "warn,gemba=info,opcua=off,opcua_client=off,opcua_server=off,opcua_crypto=off".to_owned() }
+        Self {
+            level: "warn,gemba=info,opcua=off,opcua_client=off,opcua_server=off,opcua_crypto=off".to_owned(),
+        }
     }
 }
 
@@ -159,7 +161,8 @@ impl Default for Log {
 pub(crate) fn load(place: &Place) -> Result<(Settings, Layers)> {
     let mut layers = Layers::from_defaults::<Settings>()?;
     if let Some(path) = &place.config {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         layers.file(&path.display().to_string(), &text)?;
     }
     layers.environment(std::env::vars())?;

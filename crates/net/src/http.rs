@@ -5,6 +5,8 @@ use crate::stream::Stream;
 use crate::tls::Acceptor;
 use axum::Router;
 use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::Next;
 use axum::serve::IncomingStream;
 use gemba_base::Tasks;
 use std::io;
@@ -80,9 +82,20 @@ pub async fn serve(
     };
     tasks.spawn(listen::serve(listener, acceptor, options.listener, metrics, tasks.clone(), handler));
     let incoming = Incoming { receiver, local };
+    let router = router.layer(axum::middleware::from_fn(with_socket_address));
     let service = router.into_make_service_with_connect_info::<Peer>();
     let stop = tasks.stop_token();
     axum::serve(incoming, service).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// Handlers that only ask for the address find it under its usual type, too.
+async fn with_socket_address(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> axum::response::Response {
+    request.extensions_mut().insert(ConnectInfo(peer.address));
+    next.run(request).await
 }
 
 struct Incoming {

@@ -39,7 +39,12 @@ pub(crate) async fn run(args: CheckArgs) -> Result<()> {
         say(&json!({ "items": items }).to_string());
     } else {
         for finding in &findings {
-            say(&format!("{:<4} {:<12} {}", if finding.good { "ok" } else { "BAD" }, finding.name, finding.detail));
+            say(&format!(
+                "{:<4} {:<12} {}",
+                if finding.good { "ok" } else { "BAD" },
+                finding.name,
+                finding.detail
+            ));
         }
     }
     if bad > 0 {
@@ -63,7 +68,13 @@ fn ports(settings: &Settings, data: &Path) -> Vec<Finding> {
     ];
     let check = |(key, address): (&str, SocketAddr)| match TcpListener::bind(address) {
         Ok(_) => finding("port", true, format!("{key} {address} is free")),
-        Err(error) => finding("port", false, format!("{key} {address}: {error}; stop what uses it, or set {key} to another port (0 takes a free one)")),
+        Err(error) => finding(
+            "port",
+            false,
+            format!(
+                "{key} {address}: {error}; stop what uses it, or set {key} to another port (0 takes a free one)"
+            ),
+        ),
     };
     wanted.into_iter().map(check).collect()
 }
@@ -77,7 +88,14 @@ fn disk(data: &Path) -> Finding {
             if free > needed {
                 finding("disk", true, detail)
             } else {
-                finding("disk", false, format!("{detail}; data is refused below {} MiB: free space, or set disk.reserve-bytes", needed >> 20))
+                finding(
+                    "disk",
+                    false,
+                    format!(
+                        "{detail}; data is refused below {} MiB: free space, or set disk.reserve-bytes",
+                        needed >> 20
+                    ),
+                )
             }
         }
         (Err(error), _) | (_, Err(error)) => finding("disk", false, format!("{}: {error}", place.display())),
@@ -86,14 +104,19 @@ fn disk(data: &Path) -> Finding {
 
 fn clock(now: DateTime) -> Finding {
     let good = now.date().0 >= BUILT_IN;
-    let remedy = if good { "" } else { "; set it, or start a time service: certificates and tokens depend on it" };
+    let remedy =
+        if good { "" } else { "; set it, or start a time service: certificates and tokens depend on it" };
     finding("clock", good, format!("{now}{remedy}"))
 }
 
 fn certificate(data: &Path) -> Finding {
     let path = data.join("pki/hub/server.pem");
     if !path.is_file() {
-        return finding("certificate", true, "none yet; the platform makes one at its first start".to_owned());
+        return finding(
+            "certificate",
+            true,
+            "none yet; the platform makes one at its first start".to_owned(),
+        );
     }
     match gemba_net::tls::Acceptor::from_files(&path, &data.join("pki/hub/server.key")) {
         Ok(_) => finding("certificate", true, format!("{} and its key fit", path.display())),

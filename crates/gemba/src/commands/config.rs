@@ -9,11 +9,17 @@ use serde_json::json;
 pub(crate) fn run(action: ConfigAction) -> Result<()> {
     let ConfigAction::Show { place, json } = action;
     let (_, layers) = settings::load(&place)?;
-    let shown: Vec<(String, String, String)> =
-        layers.show().into_iter().map(|(key, value, origin)| (hidden(&key, value), origin.to_string(), key)).map(|(value, origin, key)| (key, value, origin)).collect();
+    let shown: Vec<(String, String, String)> = layers
+        .show()
+        .into_iter()
+        .map(|(key, value, origin)| (hidden(&key, value), origin.to_string(), key))
+        .map(|(value, origin, key)| (key, value, origin))
+        .collect();
     if json {
-        let items: Vec<_> =
-            shown.iter().map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin})).collect();
+        let items: Vec<_> = shown
+            .iter()
+            .map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}))
+            .collect();
         say(&json!({ "items": items }).to_string());
         return Ok(());
     }

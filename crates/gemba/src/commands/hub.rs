@@ -19,13 +19,17 @@ pub(crate) fn run(action: HubAction) -> Result<()> {
 
 fn identity(action: IdentityAction) -> Result<()> {
     match action {
-        IdentityAction::Create(args) => one(args, |name| Request::IdentityCreate { name }, "connectionString"),
+        IdentityAction::Create(args) => {
+            one(args, |name| Request::IdentityCreate { name }, "connectionString")
+        }
         IdentityAction::Show(args) => one(args, |name| Request::IdentityShow { name }, ""),
         IdentityAction::ConnectionString(args) => {
             one(args, |name| Request::IdentityConnectionString { name }, "connectionString")
         }
         IdentityAction::Enable(args) => one(args, |name| Request::IdentityEnable { name, enabled: true }, ""),
-        IdentityAction::Disable(args) => one(args, |name| Request::IdentityEnable { name, enabled: false }, ""),
+        IdentityAction::Disable(args) => {
+            one(args, |name| Request::IdentityEnable { name, enabled: false }, "")
+        }
         IdentityAction::Delete(args) => one(args, |name| Request::IdentityDelete { name }, ""),
         IdentityAction::List { place, json } => {
             let answer = carry_out(&place, Request::IdentityList)?;
@@ -73,11 +77,15 @@ fn enroll(name: &str, out: &Path, place: &Place) -> Result<()> {
         Err(_) => carry_out(place, Request::IdentityCreate { name: name.to_owned() })?,
     };
     let ca_path = place.data.join("pki/hub/ca.pem");
-    let ca = std::fs::read_to_string(&ca_path)
-        .with_context(|| format!("cannot read {}; start the platform once, it makes its certificates", ca_path.display()))?;
+    let ca = std::fs::read_to_string(&ca_path).with_context(|| {
+        format!("cannot read {}; start the platform once, it makes its certificates", ca_path.display())
+    })?;
     let enrollment = Enrollment { connection_string: text(&answer, "connectionString").to_owned(), ca };
     let content = serde_json::to_vec_pretty(&enrollment)?;
     files::replace_secret(out, &content).with_context(|| format!("cannot write {}", out.display()))?;
-    say(&format!("{name} is enrolled. Take {0} to the edge and start it there with: gemba run --role edge --hub @{0}", out.display()));
+    say(&format!(
+        "{name} is enrolled. Take {0} to the edge and start it there with: gemba run --role edge --hub @{0}",
+        out.display()
+    ));
     Ok(())
 }

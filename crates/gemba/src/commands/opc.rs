@@ -9,8 +9,8 @@ use gemba_model::{DateTime, ExpandedNodeId, NodeId, StatusCode, Variant};
 use gemba_ua::client::session::{BrowseRequest, ReadRequest};
 use gemba_ua::client::trust::{Application, TrustOptions};
 use gemba_ua::client::{
-    Delivery, DeliverySink, Identity, ItemSpec, OpcUaSession, Security, SecurityMode, SessionEvent, SessionOptions,
-    SinkError, SubscribedSession, SubscriptionSpec, TrustStore,
+    Delivery, DeliverySink, Identity, ItemSpec, OpcUaSession, Security, SecurityMode, SessionEvent,
+    SessionOptions, SinkError, SubscribedSession, SubscriptionSpec, TrustStore,
 };
 use serde_json::json;
 use std::collections::HashMap;
@@ -34,12 +34,19 @@ pub(crate) async fn run(action: OpcAction) -> Result<()> {
 
 /// Options of an anonymous session without security.
 pub(crate) fn options(url: &str, data: &Path, trust_all: bool) -> Result<SessionOptions> {
-    let application = Application::new("Gemba", "urn:gemba:cli");
+    let application = application("urn:gemba:cli".to_owned());
     let trust_options = TrustOptions { auto_accept: trust_all, ..TrustOptions::default() };
-    let trust = TrustStore::open(data.join("pki/opcua"), &application, trust_options).map_err(|error| anyhow!("{error}"))?;
+    let trust = TrustStore::open(data.join("pki/opcua"), &application, trust_options)
+        .map_err(|error| anyhow!("{error}"))?;
     let mut options = SessionOptions::new(url, trust, data.join("run"));
     options.session_name = "gemba opc".to_owned();
     Ok(options)
+}
+
+/// How we introduce ourselves to servers.
+pub(crate) fn application(uri: String) -> Application {
+    let host = crate::platform::machine_name();
+    Application { uri, name: "Gemba".to_owned(), host_names: vec![host], addresses: Vec::new() }
 }
 
 fn target_options(target: &OpcTarget) -> Result<SessionOptions> {
@@ -51,7 +58,9 @@ fn target_options(target: &OpcTarget) -> Result<SessionOptions> {
     if let Some(user) = &target.user {
         let password = match std::env::var("GEMBA_OPC_PASSWORD") {
             Ok(password) => password,
-            Err(_) => bail!("the password of {user} is read from the environment variable GEMBA_OPC_PASSWORD, which is not set"),
+            Err(_) => bail!(
+                "the password of {user} is read from the environment variable GEMBA_OPC_PASSWORD, which is not set"
+            ),
         };
         options.identity = Identity::UserName { user: user.clone(), password: Secret::new(password) };
     }
@@ -64,8 +73,9 @@ async fn connect(target: &OpcTarget) -> Result<OpcUaSession> {
 
 fn resolve(text: &str, session: &OpcUaSession) -> Result<NodeId> {
     let node: ExpandedNodeId = text.parse().map_err(|error| anyhow!("{error}"))?;
-    node.resolve(session.namespaces())
-        .with_context(|| format!("{text}: the server does not have this namespace; it has {}", session.namespaces().join(", ")))
+    node.resolve(session.namespaces()).with_context(|| {
+        format!("{text}: the server does not have this namespace; it has {}", session.namespaces().join(", "))
+    })
 }
 
 async fn browse(target: &OpcTarget, node: &str) -> Result<()> {
@@ -73,12 +83,17 @@ async fn browse(target: &OpcTarget, node: &str) -> Result<()> {
     let node = resolve(node, &session)?;
     let found = session.browse(&[BrowseRequest::children(node)]).await.map_err(|error| anyhow!("{error}"))?;
     for result in found {
-        for reference in result.references {
+        let references = result.map_err(|status| anyhow!("{}: {status}", target.url))?;
+        for reference in references {
             let name = reference.display_name.text.clone().unwrap_or_default();
             if target.json {
                 say(&json!({"nodeId": reference.target.to_string(), "displayName": name, "nodeClass": reference.node_class}).to_string());
             } else {
-                say(&format!("{:<11} {:<40} {name}", class(reference.node_class), reference.target.to_string()));
+                say(&format!(
+                    "{:<11} {:<40} {name}",
+                    class(reference.node_class),
+                    reference.target.to_string()
+                ));
             }
         }
     }
@@ -140,7 +155,9 @@ fn plain(value: &Variant) -> String {
         Variant::Double(v) => v.to_string(),
         Variant::String(Some(v)) | Variant::XmlElement(Some(v)) => v.clone(),
         Variant::DateTime(v) => v.to_string(),
-        Variant::Array { values, .. } => format!("[{}]", values.iter().map(plain).collect::<Vec<_>>().join(", ")),
+        Variant::Array { values, .. } => {
+            format!("[{}]", values.iter().map(plain).collect::<Vec<_>>().join(", "))
+        }
         other => format!("{other:?}"),
     }
 }
@@ -170,7 +187,9 @@ impl DeliverySink for Printer {
 
     fn event(&self, event: SessionEvent) {
         match event {
-            SessionEvent::State { state, error: Some((_, error)), .. } => say(&format!("-- {state:?}: {error}")),
+            SessionEvent::State { state, error: Some((_, error)), .. } => {
+                say(&format!("-- {state:?}: {error}"))
+            }
             SessionEvent::ItemRejected { handle, status, .. } => {
                 let node = self.nodes.get((handle as usize).wrapping_sub(1)).map_or("?", String::as_str);
                 say(&format!("-- {node} is not monitored: {status}"));
@@ -193,7 +212,8 @@ async fn subscribe(target: &OpcTarget, nodes: &[String], interval: u64) -> Resul
             discard_oldest: true,
         });
     }
-    let spec = SubscriptionSpec { name: "cli".to_owned(), publishing_interval: interval, items, max_items: 10_000 };
+    let spec =
+        SubscriptionSpec { name: "cli".to_owned(), publishing_interval: interval, items, max_items: 10_000 };
     let sink = Arc::new(Printer { json: target.json, nodes: nodes.to_vec() });
     let tasks = Tasks::new("opc");
     let session = SubscribedSession::start(target_options(target)?, vec![spec], HashMap::new(), sink, &tasks)

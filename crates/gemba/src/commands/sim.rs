@@ -91,7 +91,11 @@ fn load_options(args: &LoadArgs, scratch: &Path) -> Result<LoadOptions> {
             user.split_once(':').ok_or_else(|| anyhow!("--user needs the form USER:PASSWORD"))?;
         options.users = vec![User { name: name.to_owned(), password: Secret::new(password) }];
         options.anonymous = false;
-        options.security = vec![EndpointSecurity::None, EndpointSecurity::Basic256Sha256Sign, EndpointSecurity::Basic256Sha256SignAndEncrypt];
+        options.security = vec![
+            EndpointSecurity::None,
+            EndpointSecurity::Basic256Sha256Sign,
+            EndpointSecurity::Basic256Sha256SignAndEncrypt,
+        ];
     }
     Ok(options)
 }

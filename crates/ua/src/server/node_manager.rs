@@ -1,5 +1,6 @@
 //! Our nodes behind the stack's services.
 
+mod attributes;
 mod browse;
 mod call;
 
@@ -8,20 +9,19 @@ use super::convert;
 use super::declaration::VariableHandle;
 use super::node::{Kind, Node, VariableType};
 use super::space::AddressSpaceBuilder;
-use super::values::{Update, Values};
+use super::values::Values;
 use async_trait::async_trait;
 use gemba_base::{Clock, SystemClock, Tasks};
-use gemba_model::{DateTime, Variant};
 use opcua::nodes::DefaultTypeTree;
 use opcua::server::diagnostics::NamespaceMetadata;
 use opcua::server::node_manager::{
     BrowseNode, BrowsePathItem, ExternalReferenceRequest, MethodCall, MonitoredItemRef, NodeManager,
-    ParsedReadValueId, ParsedWriteValue, ReadNode, RequestContext, ServerContext, WriteNode,
+    ReadNode, RequestContext, ServerContext, WriteNode,
 };
 use opcua::server::{CreateMonitoredItem, MonitoredItemHandle};
 use opcua::types::{
-    AttributeId, DataEncoding, DataTypeId, DataValue, IdType, MonitoringMode, NodeClass, NodeId,
-    NumericRange, StatusCode, TimestampsToReturn,
+    AttributeId, DataEncoding, DataTypeId, DataValue, IdType, MonitoringMode, NodeClass, NodeId, StatusCode,
+    TimestampsToReturn,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,76 +68,6 @@ impl OwnNodes {
         match self.find(id)?.kind {
             Kind::Variable { handle, shared } => Some((handle, self.space.types.get(shared as usize)?)),
             _ => None,
-        }
-    }
-
-    fn read_node(
-        &self,
-        wanted: &ParsedReadValueId,
-        timestamps: TimestampsToReturn,
-        read: &dyn Fn(VariableHandle) -> Option<DataValue>,
-    ) -> Result<DataValue, StatusCode> {
-        let node = self.find(&wanted.node_id).ok_or(StatusCode::BadNodeIdUnknown)?;
-        if !matches!(wanted.data_encoding, DataEncoding::Binary) {
-            return Err(StatusCode::BadDataEncodingInvalid);
-        }
-        match (&node.kind, wanted.attribute_id) {
-            (Kind::Variable { handle, .. }, AttributeId::Value) => {
-                let value = read(*handle).ok_or(StatusCode::BadInternalError)?;
-                trimmed(value, timestamps, &wanted.index_range)
-            }
-            (_, attribute) if wanted.index_range.has_range() => {
-                tracing::debug!(?attribute, "an index range was asked of an attribute without a range");
-                Err(StatusCode::BadIndexRangeNoData)
-            }
-            (_, attribute) => {
-                let value = node.attribute(attribute, self.types())?;
-                Ok(DataValue { value: Some(value), ..DataValue::default() })
-            }
-        }
-    }
-
-    fn write_node(&self, wanted: &ParsedWriteValue) -> Result<(), StatusCode> {
-        let node = self.find(&wanted.node_id).ok_or(StatusCode::BadNodeIdUnknown)?;
-        if wanted.attribute_id != AttributeId::Value {
-            return Err(StatusCode::BadNotWritable);
-        }
-        let Kind::Variable { handle, shared } = node.kind else {
-            return Err(StatusCode::BadAttributeIdInvalid);
-        };
-        let shared = self.space.types.get(shared as usize).ok_or(StatusCode::BadInternalError)?;
-        if !shared.writable {
-            return Err(StatusCode::BadNotWritable);
-        }
-        if wanted.index_range.has_range() {
-            return Err(StatusCode::BadWriteNotSupported);
-        }
-        let value = wanted.value.value.as_ref().ok_or(StatusCode::BadTypeMismatch)?;
-        let value = self.values.converter.to_model(value).ok_or(StatusCode::BadTypeMismatch)?;
-        if !fits(&value, shared) {
-            return Err(StatusCode::BadTypeMismatch);
-        }
-        let value = match self.space.on_write.get(&handle.0) {
-            Some(decide) => decide(value).map_err(convert::status)?,
-            None => value,
-        };
-        let now = self.clock.now();
-        let source_timestamp = wanted.value.source_timestamp.map(|at| DateTime::from_ticks(at.ticks()));
-        self.write(
-            now,
-            Update {
-                variable: handle,
-                value,
-                status: convert::model_status(wanted.value.status.unwrap_or(StatusCode::Good)),
-                source_timestamp: Some(source_timestamp.unwrap_or(now)),
-            },
-        );
-        Ok(())
-    }
-
-    fn write(&self, now: DateTime, update: Update) {
-        if self.values.write(Some(now), [update]) {
-            settle_soon(&self.values, &self.tasks);
         }
     }
 
@@ -193,33 +123,6 @@ pub(super) fn settle_soon(values: &Arc<Values>, tasks: &Tasks) {
             }
         }
     });
-}
-
-fn trimmed(
-    mut value: DataValue,
-    timestamps: TimestampsToReturn,
-    range: &NumericRange,
-) -> Result<DataValue, StatusCode> {
-    if range.has_range() {
-        let part = value.value.as_ref().ok_or(StatusCode::BadIndexRangeNoData)?.range_of(range)?;
-        value.value = Some(part);
-    }
-    if !matches!(timestamps, TimestampsToReturn::Source | TimestampsToReturn::Both) {
-        value.source_timestamp = None;
-    }
-    if !matches!(timestamps, TimestampsToReturn::Server | TimestampsToReturn::Both) {
-        value.server_timestamp = None;
-    }
-    Ok(value)
-}
-
-/// Whether a client may store this in a variable of that kind.
-fn fits(value: &Variant, shared: &VariableType) -> bool {
-    let rank = match value {
-        Variant::Array { dimensions, .. } => dimensions.len().max(1) as i32,
-        _ => -1,
-    };
-    value.built_in_type() == Some(shared.built_in) && rank == shared.value_rank
 }
 
 #[async_trait]

@@ -3,20 +3,19 @@
 use super::NAMESPACE_INDEX;
 use super::convert;
 use super::declaration::{
-    ArgumentDeclaration, DataType, EngineeringUnits, MethodDeclaration, NodeHandle, Parent,
-    StructureDeclaration, StructureField, VariableDeclaration, VariableHandle,
+    DataType, MethodDeclaration, NodeHandle, Parent, VariableDeclaration, VariableHandle,
 };
 use super::error::ServerError;
 use super::node::{
-    ANALOG_ITEM_TYPE, BASE_OBJECT_TYPE, DATA_TYPE_ENCODING_TYPE, DATA_VARIABLE_TYPE, FOLDER_TYPE, Kind, Node,
-    OBJECTS_FOLDER, Owner, PROPERTY_TYPE, Reference, STRUCTURE, VariableType, standard,
+    BASE_OBJECT_TYPE, DATA_VARIABLE_TYPE, FOLDER_TYPE, Kind, Node, OBJECTS_FOLDER, Owner, Reference,
+    STRUCTURE, VariableType, standard,
 };
 use gemba_model::{BuiltInType, DateTime, Identifier, NodeId, StatusCode, Variant};
-use opcua::types::{
-    Argument, EUInformation, ExtensionObject, LocalizedText, Range, StructureDefinition, StructureType,
-    UAString, Variant as StackVariant, VariantScalarTypeId,
-};
+use opcua::types::Variant as StackVariant;
 use std::collections::HashMap;
+
+mod properties;
+mod structures;
 
 pub(super) type MethodCallback = Box<dyn Fn(&[Variant]) -> Result<Vec<Variant>, StatusCode> + Send + Sync>;
 pub(super) type WriteCallback = Box<dyn Fn(Variant) -> Result<Variant, StatusCode> + Send + Sync>;
@@ -57,10 +56,6 @@ impl std::fmt::Debug for AddressSpaceBuilder {
     }
 }
 
-// Data types of properties in the OPC UA namespace (OPC 10000-6 v1.05, NodeIds.csv).
-const ARGUMENT: u32 = 296;
-const RANGE: u32 = 884;
-const EU_INFORMATION: u32 = 887;
 /// Ids that nobody chose, for method arguments, begin here.
 const OWN_IDS: u32 = 0x8000_0000;
 
@@ -140,68 +135,6 @@ impl AddressSpaceBuilder {
         self.variables.get(variable.index()).map(|(node, _)| NodeHandle(*node))
     }
 
-    /// Gives a variable an EURange, which percent deadbands and pages need, and makes it an AnalogItem.
-    ///
-    /// # Errors
-    /// When the id is taken.
-    pub fn range(
-        &mut self,
-        variable: VariableHandle,
-        id: Identifier,
-        low: f64,
-        high: f64,
-    ) -> Result<(), ServerError> {
-        let value = extension(Range { low, high });
-        self.property(variable, id, "EURange", RANGE, value)
-    }
-
-    /// Gives a variable EngineeringUnits and makes it an AnalogItem.
-    ///
-    /// # Errors
-    /// When the id is taken.
-    pub fn engineering_units(
-        &mut self,
-        variable: VariableHandle,
-        id: Identifier,
-        units: EngineeringUnits,
-    ) -> Result<(), ServerError> {
-        let value = extension(EUInformation {
-            namespace_uri: UAString::from("http://www.opcfoundation.org/UA/units/un/cefact"),
-            unit_id: units.unit_id,
-            display_name: LocalizedText::from(units.display_name),
-            description: LocalizedText::from(units.description),
-        });
-        self.property(variable, id, "EngineeringUnits", EU_INFORMATION, value)
-    }
-
-    fn property(
-        &mut self,
-        variable: VariableHandle,
-        id: Identifier,
-        name: &str,
-        data_type: u32,
-        value: StackVariant,
-    ) -> Result<(), ServerError> {
-        let Some(parent) = self.node_of(variable) else { return Ok(()) };
-        self.become_analog(parent);
-        let shared = property_type(data_type, -1);
-        let parent = Parent::Node(parent);
-        self.add_variable(parent, Reference::HasProperty, id, (name, true), (shared, value.into())).map(drop)
-    }
-
-    fn become_analog(&mut self, node: NodeHandle) {
-        let Some(Kind::Variable { shared, .. }) = self.nodes.get(node.0 as usize).map(|node| &node.kind)
-        else {
-            return;
-        };
-        let Some(mut analog) = self.types.get(*shared as usize).cloned() else { return };
-        analog.type_definition = ANALOG_ITEM_TYPE;
-        let index = self.intern(analog);
-        if let Some(Node { kind: Kind::Variable { shared, .. }, .. }) = self.nodes.get_mut(node.0 as usize) {
-            *shared = index;
-        }
-    }
-
     /// Adds a method. The callback runs on the connection's task: it must not block.
     /// The number and the types of its inputs were checked.
     ///
@@ -218,43 +151,8 @@ impl AddressSpaceBuilder {
         self.methods.push(Method { inputs, callback: Box::new(callback) });
         let kind = Kind::Method(index);
         let node = self.add(parent, Reference::HasComponent, declaration.id, &declaration.name, kind)?;
-        for (name, arguments) in
-            [("InputArguments", &declaration.inputs), ("OutputArguments", &declaration.outputs)]
-        {
-            if arguments.is_empty() {
-                continue;
-            }
-            let id = Identifier::Numeric(self.next_own_id);
-            self.next_own_id += 1;
-            let values: Vec<StackVariant> = arguments.iter().map(argument).collect();
-            let value = opcua::types::Array::new(VariantScalarTypeId::ExtensionObject, values)
-                .map_or(StackVariant::Empty, |array| StackVariant::Array(Box::new(array)));
-            let shared = property_type(ARGUMENT, 1);
-            let parent = Parent::Node(node);
-            self.add_variable(parent, Reference::HasProperty, id, (name, true), (shared, value.into()))?;
-        }
-        Ok(node)
-    }
-
-    /// Adds a structure under the type Structure, with a definition that clients can read.
-    ///
-    /// # Errors
-    /// When an id is taken.
-    pub fn structure(&mut self, declaration: StructureDeclaration) -> Result<NodeHandle, ServerError> {
-        let encoding = own_id(&declaration.encoding_id);
-        let definition = StructureDefinition {
-            default_encoding_id: encoding,
-            base_data_type: standard(STRUCTURE),
-            structure_type: StructureType::Structure,
-            fields: Some(declaration.fields.iter().map(field).collect()),
-        };
-        let owner = Owner::Standard(STRUCTURE);
-        let kind = Kind::DataType(Box::new(definition));
-        let node =
-            self.push(owner, Reference::HasSubtype, declaration.id, (&declaration.name, false), kind)?;
-        let kind = Kind::Object { type_definition: DATA_TYPE_ENCODING_TYPE };
-        let owner = Owner::Own(node.0);
-        self.push(owner, Reference::HasEncoding, declaration.encoding_id, ("Default Binary", true), kind)?;
+        self.arguments(node, "InputArguments", &declaration.inputs)?;
+        self.arguments(node, "OutputArguments", &declaration.outputs)?;
         Ok(node)
     }
 
@@ -361,43 +259,4 @@ fn component_of(parent: Parent) -> Reference {
 
 fn own_id(id: &Identifier) -> opcua::types::NodeId {
     convert::node_id(&NodeId { namespace: NAMESPACE_INDEX, identifier: id.clone() })
-}
-
-fn property_type(data_type: u32, value_rank: i32) -> VariableType {
-    VariableType {
-        data_type: standard(data_type),
-        built_in: BuiltInType::ExtensionObject,
-        value_rank,
-        writable: false,
-        type_definition: PROPERTY_TYPE,
-    }
-}
-
-fn extension<T>(value: T) -> StackVariant
-where
-    T: opcua::types::DynEncodable,
-{
-    StackVariant::ExtensionObject(ExtensionObject::new(value))
-}
-
-fn argument(declared: &ArgumentDeclaration) -> StackVariant {
-    extension(Argument {
-        name: UAString::from(&declared.name),
-        data_type: standard(u32::from(declared.data_type.id())),
-        value_rank: -1,
-        array_dimensions: None,
-        description: LocalizedText::from(declared.description.as_str()),
-    })
-}
-
-fn field(declared: &StructureField) -> opcua::types::StructureField {
-    opcua::types::StructureField {
-        name: UAString::from(&declared.name),
-        description: LocalizedText::null(),
-        data_type: standard(u32::from(declared.data_type.id())),
-        value_rank: declared.value_rank,
-        array_dimensions: None,
-        max_string_length: 0,
-        is_optional: false,
-    }
 }

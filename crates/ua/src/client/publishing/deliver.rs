@@ -2,17 +2,28 @@
 
 use super::part::{Outstanding, Staged};
 use super::sequence::number_of;
-use super::{Action, Batch, DataChange, Gap, Message, PartId, PublishLoop};
-use gemba_model::GapReason;
+use super::{Action, Batch, Gap, Message, PartId, PublishLoop};
+use crate::client::decoder::DataChange;
+use gemba_model::{GapReason, StatusCode};
 
 /// Messages of one delivery; more go into the next one.
 const MESSAGES_MAX: usize = 64;
+
+/// Info type and overflow bit.
+const OVERFLOW_MASK: u32 = 0x0000_0C80;
+/// The overflow bit without the info type that gives it its meaning, as async-opcua's server 0.19 sends it. The
+/// standard wants all info bits zero then, so that nothing else can be meant.
+const OVERFLOW_WITHOUT_TYPE: u32 = 0x0000_0080;
+
+fn is_overflow(status: StatusCode) -> bool {
+    status.overflow() || status.0 & OVERFLOW_MASK == OVERFLOW_WITHOUT_TYPE
+}
 
 /// Handles whose server queue overflowed at a value of this message.
 fn overflowed(change: &DataChange) -> Vec<u32> {
     let pairs = change.handles.iter().zip(&change.samples);
     let mut handles: Vec<u32> =
-        pairs.filter(|(_, sample)| sample.status.overflow()).map(|(handle, _)| *handle).collect();
+        pairs.filter(|(_, sample)| is_overflow(sample.status)).map(|(handle, _)| *handle).collect();
     handles.sort_unstable();
     handles.dedup();
     handles
@@ -76,7 +87,7 @@ impl PublishLoop {
         self.counters.gaps += u64::from(gap.is_some());
         part.outstanding.push_back(Outstanding {
             delivery,
-            subscription: subscription.id,
+            generation: part.generation,
             numbers: messages.iter().map(|message| message.sequence_number).collect(),
             next: part.next,
             durable: false,

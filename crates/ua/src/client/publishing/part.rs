@@ -48,7 +48,8 @@ pub(super) struct Outage {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Outstanding {
     pub(super) delivery: u64,
-    pub(super) subscription: u32,
+    /// Which of the subscriptions that followed one another; their ids may be the same.
+    pub(super) generation: u64,
     /// The numbers to acknowledge afterwards.
     pub(super) numbers: Vec<u32>,
     /// The position behind it.
@@ -67,6 +68,7 @@ pub(super) struct Asked {
 pub(super) struct Part {
     pub(super) phase: Phase,
     pub(super) subscription: Option<ServerSubscription>,
+    pub(super) generation: u64,
     pub(super) same_items: bool,
     pub(super) keep_alive: Duration,
     /// The position of the next message to hand over.
@@ -107,6 +109,7 @@ impl Part {
                 id: resume.subscription,
                 server_start: resume.server_start,
             }),
+            generation: 0,
             same_items: resume.as_ref().is_none_or(|resume| resume.same_items),
             keep_alive: resume.as_ref().map_or(Duration::from_secs(5), |resume| resume.keep_alive),
             next: last + 1,
@@ -187,6 +190,7 @@ impl Part {
         let since = self.publish_time.or_else(|| self.outage.map(|outage| outage.since));
         self.merge_gap(Gap { reason, since: Some(since.unwrap_or(now.wall)), handles: None });
         self.subscription = None;
+        self.generation += 1;
         self.acknowledgements.clear();
         self.staged.clear();
         self.asked.clear();
@@ -321,7 +325,7 @@ impl Part {
         }
         // A later delivery that was faster waits for the earlier ones.
         while let Some(first) = self.outstanding.pop_front_if(|first| first.durable) {
-            if self.is_subscription(first.subscription) {
+            if first.generation == self.generation {
                 self.durable = self.durable.max(first.next);
                 self.acknowledgements.extend(first.numbers);
             }
@@ -332,6 +336,9 @@ impl Part {
         let Some(subscription) = self.subscription.filter(|_| matches!(self.phase, Phase::Active)) else {
             return;
         };
+        // The same number may have been durable twice: before a cut, and by the server's list after it.
+        self.acknowledgements.sort_unstable();
+        self.acknowledgements.dedup();
         all.extend(self.acknowledgements.drain(..).map(|number| (subscription.id, number)));
     }
 

@@ -227,7 +227,10 @@ impl Driver {
                 run.fingerprint = run.wanted;
                 self.machine.touch(id);
             }
-            self.tell(id, news);
+            if !news.is_empty() {
+                self.refresh_status();
+                self.tell(id, news);
+            }
             match job {
                 None => {}
                 Some(Job::Recreate) => self.machine.recreate(now, id),
@@ -318,8 +321,8 @@ impl Driver {
                 run.items.on_failed(error.status().unwrap_or(StatusCode::BAD_NO_DATA), now, &mut news);
             }
         }
-        self.tell(part, news);
         self.refresh_status();
+        self.tell(part, news);
         None
     }
 
