@@ -131,6 +131,14 @@ impl SparseIndex {
         Some(Self { entries, times })
     }
 
+    /// The offset after the last frame that was durable when the file was written, for a segment that may have
+    /// changed since.
+    pub(crate) fn claimed_end(bytes: &[u8], log_id: u128, first_offset: u64) -> Option<u64> {
+        let (end_offset, segment_bytes) = (u64_at(bytes, 40)?, u64_at(bytes, 48)?);
+        Self::decode(bytes, &IndexKey { log_id, first_offset, end_offset, segment_bytes })?;
+        Some(end_offset)
+    }
+
     /// The largest index file that a segment of this size can have.
     pub(crate) const fn file_bytes_max(segment_bytes: u64) -> u64 {
         (HEAD_BYTES + 4) as u64 + (segment_bytes / INTERVAL_BYTES + 2) * ENTRY_BYTES as u64

@@ -2,6 +2,7 @@
 
 use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::index::{IndexEntry, IndexKey, SparseIndex, Times};
+use crate::options::SEGMENT_BYTES_MAX;
 use crate::scan::{Check, Scanner, Step, Walk};
 use crate::shared::Place;
 use gemba_base::disk::{Disk, DiskFile};
@@ -89,6 +90,23 @@ pub(crate) fn create(
     Ok(file)
 }
 
+/// The bytes of a segment's index file, if there is one of a possible size.
+fn index_file(place: &Place, segment: &Path, segment_bytes: u64) -> Option<Vec<u8>> {
+    let file = place.disk.open(&index_path(segment), false).ok()?;
+    let bytes = file.len().ok().filter(|len| *len <= SparseIndex::file_bytes_max(segment_bytes))?;
+    let mut buffer = vec![0; usize::try_from(bytes).ok()?];
+    let filled = file.read_at(&mut buffer, 0).ok()?;
+    buffer.truncate(filled);
+    Some(buffer)
+}
+
+/// The offset up to which the index file says that frames were durable; 0 when it says nothing.
+pub(crate) fn end_claimed_by_index(place: &Place, segment: &Path, first_offset: u64) -> u64 {
+    index_file(place, segment, SEGMENT_BYTES_MAX)
+        .and_then(|bytes| SparseIndex::claimed_end(&bytes, place.log_id, first_offset))
+        .unwrap_or(0)
+}
+
 /// Why a segment could not be created.
 #[derive(Debug)]
 pub(crate) enum CreateError {
@@ -147,12 +165,18 @@ impl Segment {
         drop(place.disk.remove(&index_path(&self.path)));
     }
 
+    /// Writes the active index down at the end, so that the next open knows what had been acknowledged.
+    pub(crate) fn note_end(&self, place: &Place) {
+        let (key, index) = {
+            let state = self.state.lock();
+            let Some(index) = state.index.clone() else { return };
+            (self.key(place, &state), index)
+        };
+        self.save_index(place, &key, &index);
+    }
+
     fn load_index(&self, place: &Place, key: &IndexKey) -> Option<SparseIndex> {
-        let file = place.disk.open(&index_path(&self.path), false).ok()?;
-        let bytes = file.len().ok().filter(|len| *len <= SparseIndex::file_bytes_max(key.segment_bytes))?;
-        let mut buffer = vec![0; usize::try_from(bytes).ok()?];
-        let filled = file.read_at(&mut buffer, 0).ok()?;
-        SparseIndex::decode(buffer.get(..filled)?, key)
+        SparseIndex::decode(&index_file(place, &self.path, key.segment_bytes)?, key)
     }
 
     /// The active index, the index file, or the headers of this one segment.
