@@ -1,7 +1,7 @@
 //! One segment file: its names, its creation, and finding frames in it.
 
 use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::index::{IndexEntry, IndexKey, SparseIndex, Times};
+use crate::index::{IndexEntry, IndexKey, SparseIndex, Times, Vouches};
 use crate::options::SEGMENT_BYTES_MAX;
 use crate::scan::{Check, Scanner, Step, Walk};
 use crate::shared::Place;
@@ -134,7 +134,7 @@ impl Segment {
             state.times = index.times();
             (self.key(place, &state), index)
         };
-        self.save_index(place, &key, &index);
+        self.save_index(place, &key, &index, Vouches::ForAllFrames);
     }
 
     fn key(&self, place: &Place, state: &SegmentState) -> IndexKey {
@@ -148,12 +148,12 @@ impl Segment {
 
     /// The file only saves time: it is not synced, its checksum tells whether it is whole, and a failure to
     /// write it costs nothing but a walk later.
-    fn save_index(&self, place: &Place, key: &IndexKey, index: &SparseIndex) {
+    fn save_index(&self, place: &Place, key: &IndexKey, index: &SparseIndex, vouches: Vouches) {
         let path = index_path(&self.path);
         let write = || {
             let file = place.disk.open(&path, true)?;
             file.set_len(0)?;
-            file.write_all_at(&index.encode(key), 0)
+            file.write_all_at(&index.encode(key, vouches), 0)
         };
         if let Err(error) = write() {
             tracing::debug!(path = %path.display(), %error, "the index of a segment was not written");
@@ -172,7 +172,7 @@ impl Segment {
             let Some(index) = state.index.clone() else { return };
             (self.key(place, &state), index)
         };
-        self.save_index(place, &key, &index);
+        self.save_index(place, &key, &index, Vouches::ForAllFrames);
     }
 
     fn load_index(&self, place: &Place, key: &IndexKey) -> Option<SparseIndex> {
@@ -189,8 +189,10 @@ impl Segment {
         let index = match self.load_index(place, &key) {
             Some(index) => index,
             None => {
-                let index = self.rebuild_index(place, file, &state)?;
-                self.save_index(place, &key, &index);
+                let (index, intact) = self.rebuild_index(place, file, &state)?;
+                if intact {
+                    self.save_index(place, &key, &index, Vouches::No);
+                }
                 index
             }
         };
@@ -198,12 +200,13 @@ impl Segment {
         Ok(index)
     }
 
+    /// The index, and whether all frames follow each other.
     fn rebuild_index(
         &self,
         place: &Place,
         file: &dyn DiskFile,
         state: &SegmentState,
-    ) -> io::Result<SparseIndex> {
+    ) -> io::Result<(SparseIndex, bool)> {
         for check in [Check::Headers, Check::Frames] {
             let mut index = SparseIndex::default();
             let mut walk = self.walk(place, file, state, None, check);
@@ -214,10 +217,10 @@ impl Segment {
             }
             // A damaged length may have led the quick walk over good frames.
             if !damaged || check == Check::Frames {
-                return Ok(index);
+                return Ok((index, !damaged));
             }
         }
-        Ok(SparseIndex::default())
+        Ok((SparseIndex::default(), false))
     }
 
     fn walk<'a>(
