@@ -19,8 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-const RETRY_FIRST: Duration = Duration::from_millis(500);
-const RETRY_LONGEST: Duration = Duration::from_secs(30);
+const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// A server that answers again is to be heard within three seconds, and a knock costs next to nothing.
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// A connection that stood for so long was a good one: the next one is tried at once.
+const STEADY: Duration = Duration::from_secs(30);
 /// Without a person nothing changes, but files are read again: a certificate may have been trusted meanwhile.
 const RETRY_UNTRUSTED: Duration = Duration::from_secs(15);
 
@@ -199,7 +202,7 @@ impl Driver {
                     }
                 }
                 End::Lost(error) => {
-                    if self.clock.monotonic() - started > RETRY_LONGEST {
+                    if self.clock.monotonic() - started > STEADY {
                         self.backoff.reset();
                     }
                     self.set_state(SessionState::Reconnecting, Some(&error));
