@@ -1,7 +1,4 @@
 /** Who is signed in; scheme, language, zone, keys; signing out. */
-import '@mantine/core/styles/Menu.css';
-import '@mantine/core/styles/Popover.css';
-import '@mantine/core/styles/UnstyledButton.css';
 import { Menu } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { askJson } from '@/api/client';
@@ -29,7 +26,7 @@ export function PersonMenu() {
   const { scheme, language, utc, singleKeys } = usePreferences();
   const { data: session } = useQuery({ ...sessionQuery, enabled: false });
   return (
-    <Menu position="bottom-end" width={260}>
+    <Menu position="bottom-end" width={260} defaultOpened>
       <Menu.Target>
         <IconButton icon="person" name={t('person.menu')} />
       </Menu.Target>

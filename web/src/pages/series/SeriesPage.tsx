@@ -1,8 +1,4 @@
 /** All series: find, read, choose. */
-import '@mantine/core/styles/Button.css';
-import '@mantine/core/styles/UnstyledButton.css';
-import '@mantine/core/styles/Popover.css';
-import '@mantine/core/styles/Loader.css';
 import { getRouteApi } from '@tanstack/react-router';
 import { Command, Teach } from '@/parts/Teach';
 import { Trouble } from '@/parts/Trouble';

@@ -31,7 +31,7 @@ export function SeriesRow({ series, level, columns, chosen, open, choose, toggle
         </label>
       </span>
       <span role="gridcell" className={classes.name}>
-        <button type="button" className={classes.toggle} onClick={toggle} tabIndex={-1} aria-label={t(open ? 'series.fold' : 'series.unfold', { name: series.name })}>
+        <button type="button" className={classes.toggle} onClick={toggle} tabIndex={-1}>
           <Icon name={open ? 'down' : 'open'} size={16} />
           <span className={classes.texts}>
             <span className={classes.nameText}>{series.name}</span>

@@ -28,11 +28,11 @@ const DETAIL = 300;
 const PAGE_STEP = 10;
 const FIRST_ROWS = 12;
 
-export const gridOf = (columns: readonly Column[]): string => ['40px', 'minmax(180px, 3fr)', '190px', ...columns.map((column) => WIDTHS[column])].join(' ');
+export const gridOf = (columns: readonly Column[]): string => ['40px', 'minmax(180px, 3fr)', '248px', ...columns.map((column) => WIDTHS[column])].join(' ');
 
 const WIDTHS: Record<Column, string> = {
   quality: '118px',
-  age: '152px',
+  age: '168px',
   source: 'minmax(140px, 2fr)',
   group: 'minmax(90px, 1fr)',
   device: 'minmax(80px, 1fr)',

@@ -13,6 +13,7 @@ export interface SeriesRows {
   /** Series found so far, and whether there are more. */
   count: number;
   more: boolean;
+  servers: number;
   pending: boolean;
   error: Error | null;
   loadMore: () => void;
@@ -49,6 +50,7 @@ export function useSeriesRows(search: string, byServer: boolean, open: number | 
     rows: byServer ? groupedRows(groups, open) : flatRows(items, open, more),
     count: items.length,
     more,
+    servers: endpoints.length,
     pending: list.isPending,
     error: list.error ?? answers.find((answer) => answer.error)?.error ?? null,
     loadMore: () => {

@@ -1,7 +1,4 @@
 /** Up to twelve series over time. */
-import '@mantine/core/styles/Button.css';
-import '@mantine/core/styles/UnstyledButton.css';
-import '@mantine/core/styles/Loader.css';
 import { Button } from '@mantine/core';
 import { useQueries } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
@@ -95,6 +92,7 @@ function Trends({ address }: { address: TrendsAddress }) {
     const air = Math.max(30_000, (to - from) * 0.75);
     void navigate({ search: (before) => ({ ...fixedSearch(before, { from: from - air, to: Math.min(now, to + air) }), gap: gapKey(gap) }) });
   };
+  const units = new Set(series.flatMap((each) => (each ? [each.unit] : [])));
   const failed = stored.find((each) => each.error)?.error ?? infos.find((info) => info.error)?.error;
 
   return (
@@ -106,6 +104,7 @@ function Trends({ address }: { address: TrendsAddress }) {
       </Suspense>
       <p className={classes.hint}>
         {t('chart.hint')}
+        {address.axes === 'shared' && units.size > 2 ? ` ${t('trends.moreUnits', { units: [...units].slice(2).join(', ') || '–' })}` : ''}
         {address.compare ? ` ${t('trends.compareHint')}` : ''}
         {current.some((each) => each.cut) ? ` ${n('trends.cut', 5000)}` : ''}
       </p>

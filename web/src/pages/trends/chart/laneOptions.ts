@@ -30,12 +30,19 @@ export interface LaneLook {
   timeAxis: boolean;
   /** Pixels of the value axis on the right; lanes without one keep the place free. */
   rightAxis: number;
+  /** Axes say their unit; lanes of one series say it in their title. */
+  units: boolean;
+  /** Pixels kept free above the plot for the lane's title. */
+  titleSpace: number;
   sync: string;
 }
 
 export const LEFT_AXIS = 68;
 export const TIME_AXIS = 44;
 const POINT_SPACE = 8;
+/** uPlot's modes of joining: keep nulls as they are (time), spread them over times that a trace has not (values). */
+const NULL_RETAIN = 1;
+const NULL_EXPAND = 2;
 const FONT = '12px Inter, sans-serif';
 
 /** Values of one unit share a scale; texts have their own. */
@@ -52,7 +59,9 @@ export function laneData(traces: readonly LaneTrace[]): uPlot.AlignedData {
   const tables = traces.map(({ trace }) => [trace.x, trace.y] as uPlot.AlignedData);
   const first = tables[0];
   if (!first) return [[]];
-  return tables.length === 1 ? first : uPlot.join(tables);
+  if (tables.length === 1) return first;
+  // A break must reach to the neighbours of its own trace, over all times that only others have; else the line is joined.
+  return uPlot.join(tables, tables.map(() => [NULL_RETAIN, NULL_EXPAND]));
 }
 
 function axisText(values: readonly number[], increment: number, language: string, lane: LaneTrace): string[] {
@@ -125,11 +134,12 @@ export function laneOptions(spec: LaneSpec, look: LaneLook, size: { width: numbe
     side,
     size,
     gap: 6,
+    ...(look.units ? { label: laneOf(scale)?.unit ?? '', labelSize: 20, labelGap: 0, labelFont: FONT } : {}),
     font: FONT,
     stroke: text,
     grid: side === 3 ? grid : { show: false },
     ticks: { show: false },
-    space: 34,
+    space: 26,
     values: (_u, values, _axis, _space, increment) => {
       const lane = laneOf(scale);
       return lane ? axisText(values, increment, look.language, lane) : [];
@@ -152,7 +162,7 @@ export function laneOptions(spec: LaneSpec, look: LaneLook, size: { width: numbe
     ...size,
     ms: 1,
     tzDate: (at) => uPlot.tzDate(new Date(at), look.zone),
-    padding: [8, look.rightAxis > 0 ? 0 : 12, 0, 0],
+    padding: [look.titleSpace, look.rightAxis > 0 ? 0 : 12, 0, 0],
     legend: { show: false },
     scales: { x: { time: true, auto: false }, ...Object.fromEntries(scales.map((scale) => [scale, scaleRange(() => laneOf(scale)?.trace)])) },
     axes,
@@ -174,7 +184,7 @@ function scaleRange(trace: () => Trace | undefined): uPlot.Scale {
       const categories = trace()?.categories.length ?? 0;
       if (categories > 0) return [-0.4, categories - 0.6];
       if (low == null || high == null) return [0, 1];
-      if (trace()?.step && Number.isInteger(low) && high - low <= 1) return [Math.min(low, 0) - 0.15, Math.max(high, low + 1) + 0.15];
+      if (trace()?.step && low >= 0 && high <= 1) return [-0.15, 1.15];
       const air = high > low ? (high - low) * 0.1 : Math.max(Math.abs(high) * 0.02, 0.5);
       return [low - air, high + air];
     },
