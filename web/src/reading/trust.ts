@@ -11,8 +11,9 @@ export type Trust =
   | { kind: 'fresh'; at: number | null; vouched: boolean }
   | { kind: 'stale'; at: number | null; since: number | null };
 
+/** The time to sort and age by: source, else server, else receive time. */
 export function readingTime(reading: Reading): number | null {
-  return instant(reading.sourceTimestamp) ?? instant(reading.serverTimestamp);
+  return instant(reading.sourceTimestamp) ?? instant(reading.serverTimestamp) ?? instant(reading.receivedTimestamp);
 }
 
 /**

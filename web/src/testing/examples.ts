@@ -40,8 +40,8 @@ export const stage = (part: Partial<Stage> = {}): Stage => ({
   queueMessages: 0, queueBytes: 0, queueBytesMax: 0, lagMs: 0, sources: [], problems: [], ...part,
 });
 
-export const flow = (part: Partial<Flow> = {}): Flow => ({ at: at(0), stages: [], rates: {}, history: {}, openGaps: 0, problems: [], problemsTotal: 0, ...part });
+export const flow = (part: Partial<Flow> = {}): Flow => ({ at: at(0), version: '0.1.0', stages: [], rates: {}, history: {}, openGaps: 0, problems: [], problemsTotal: 0, ...part });
 
 export const series = (id: number, part: Partial<Series> = {}): Series => ({
-  id, name: `Value ${id}`, nodeId: `nsu=urn:plant;s=V${id}`, source: 'opc.tcp://press:4840', applicationUri: '', unit: '°C', device: 'edge-1', writerGroup: 'press', writer: 'press-1', last: null, ...part,
+  id, name: `Value ${id}`, nodeId: `nsu=urn:plant;s=V${id}`, attributeId: 13, source: 'opc.tcp://press:4840', applicationUri: '', unit: '°C', device: 'edge-1', writerGroup: 'press', writer: 'press-1', last: null, ...part,
 });

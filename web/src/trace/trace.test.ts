@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { bucket, gap, NOON, reading, sample } from '@/testing/examples';
 import { holesOf } from './holes';
-import { timed, traceOfBuckets, traceOfSamples, withTail, type Trace } from './trace';
+import { heldUntil, timed, traceOfBuckets, traceOfSamples, withTail, type Trace } from './trace';
 
 const BAD = 0x80310000;
 const UNTIL = NOON + 100_000;
@@ -40,7 +40,8 @@ it('never joins over a value that is no number', () => {
 });
 
 it('steps for switches, texts and few whole numbers, joins measurements', () => {
-  expect(traceOfSamples([sample(0, true), sample(1, false)], [], UNTIL).step).toBe(true);
+  const doors = traceOfSamples([sample(0, true), sample(1, false)], [], UNTIL);
+  expect([doors.step, doors.categories, drawn(doors)]).toEqual([true, ['false', 'true'], '0=1 1=0']);
   expect(traceOfSamples([sample(0, 2), sample(1, 3)], [], UNTIL).step).toBe(true);
   expect(traceOfSamples([sample(0, 2.5), sample(1, 3)], [], UNTIL).step).toBe(false);
   const texts = traceOfSamples([sample(0, 'Run'), sample(1, 'Stop'), sample(2, 'Run')], [], UNTIL);
@@ -76,4 +77,20 @@ it('breaks the live tail at a gap, too', () => {
 it('orders readings by source time, else server time, and drops those without', () => {
   const readings = [sample(9, 1), sample(3, 2), reading({ sourceTimestamp: null, serverTimestamp: sample(5, 0).sourceTimestamp }), reading({ sourceTimestamp: null, serverTimestamp: null })];
   expect(timed(readings).map((each) => (each.at - NOON) / 1000)).toEqual([3, 5, 9]);
+});
+
+it('reaches to the samples next to the range, unless a gap or a bad one lies there', () => {
+  const bounds = { before: sample(-100, 1.5), after: sample(900, 9.5) };
+  expect(drawn(traceOfSamples([], [], UNTIL, bounds))).toBe('-100=1.5 900=9.5');
+  expect(drawn(traceOfSamples([sample(0, 2.5)], holesOf([gap(-100, 0)]), UNTIL, bounds))).toBe('-100=1.5 | 0=2.5 900=9.5');
+  expect(drawn(traceOfBuckets([bucket(0, [2.5, 3.5])], 10_000, [], UNTIL, bounds))).toBe('-100=1.5 0=2.5 9=3.5 900=9.5');
+  expect(drawn(traceOfBuckets([bucket(0, [2.5, 3.5])], 10_000, [], UNTIL, { before: sample(-100, null, BAD), after: null }))).toBe('0=2.5 9=3.5');
+});
+
+it('holds the last value only until a gap, and marks that point as no sample', () => {
+  const trace = traceOfSamples([sample(0, 1.5)], [], UNTIL);
+  expect([drawn(heldUntil(trace, NOON + 50_000, [])), heldUntil(trace, NOON + 50_000, []).held]).toEqual(['0=1.5 50=1.5', NOON + 50_000]);
+  expect(heldUntil(trace, NOON + 50_000, holesOf([gap(0, null)]))).toBe(trace);
+  const ended = traceOfSamples([sample(0, 1.5), sample(5, null, BAD)], [], UNTIL);
+  expect(heldUntil(ended, NOON + 50_000, [])).toBe(ended);
 });

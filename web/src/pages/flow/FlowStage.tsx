@@ -9,10 +9,17 @@ import classes from './FlowStage.module.css';
 import { StageSentence } from './StageSentence';
 import { verdictOf, type StageSummary } from './stageSummary';
 
-export function FlowStage({ stage, summary }: { stage: StageName; summary: StageSummary | null }) {
+interface Props {
+  stage: StageName;
+  summary: StageSummary | null;
+  /** No stage reports at all: a platform that just began is not broken. */
+  beginning: boolean;
+}
+
+export function FlowStage({ stage, summary, beginning }: Props) {
   const { t } = useWords();
   const verdict = summary ? verdictOf(summary) : null;
-  const broken = verdict !== null && !['flowing', 'idle'].includes(verdict.kind);
+  const broken = verdict !== null && !beginning && !['flowing', 'idle'].includes(verdict.kind);
   return (
     <section className={classes.stage} data-broken={broken || undefined} aria-label={t(`stage.${stage}` as Key)}>
       <header className={classes.head}>

@@ -2,7 +2,7 @@
 import { keepPreviousData, useInfiniteQuery, useQueries } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { seriesFindQuery, seriesListQuery } from '@/api/queries';
-import { useFlow } from '@/live/useLive';
+import { useReportedEndpoints } from '@/live/useLive';
 import { endpointsOf, flatRows, groupedRows, type ServerGroup, type TableRow } from './tableRows';
 
 /** Of one server so many are listed; beyond, the search must be narrower. */
@@ -21,11 +21,10 @@ export interface SeriesRows {
 }
 
 export function useSeriesRows(search: string, byServer: boolean, open: number | undefined): SeriesRows {
-  const { flow } = useFlow();
   const [openServers, setOpenServers] = useState<readonly string[]>([]);
   const list = useInfiniteQuery({ ...seriesListQuery(search), placeholderData: keepPreviousData });
   const items = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
-  const reportedText = flow?.stages.flatMap((stage) => stage.sources.map((source) => source.endpoint)).join('\n') ?? '';
+  const reportedText = useReportedEndpoints();
   const endpoints = useMemo(
     () => endpointsOf(search === '' && reportedText !== '' ? reportedText.split('\n') : [], items),
     [items, reportedText, search],

@@ -5,7 +5,7 @@ import { NOON, sample } from '@/testing/examples';
 import { traceOfSamples } from '@/trace/trace';
 import { readTrendsAddress } from './address';
 import { pinched } from './chart/gestures';
-import { laneData, lonePoints, type LaneTrace } from './chart/laneOptions';
+import { decimalsFor, laneData, lonePoints, type LaneTrace } from './chart/laneOptions';
 import { timeLabels } from './chart/timeAxis';
 import { inkOf } from './traceInk';
 import { Tails } from './useTail';
@@ -58,6 +58,8 @@ it('does not break a line where only other series have points', () => {
 it('finds points that no line shows', () => {
   expect(lonePoints([1, null, 2, undefined, 3, null, 4], 0, 6)).toEqual([0, 6]);
   expect(lonePoints([null, null], 0, 1)).toEqual([]);
+  expect(lonePoints([1, 2, 3], 1, 1)).toEqual([]);
+  expect(lonePoints([1, null, 3, null], 2, 2)).toEqual([2]);
 });
 
 it('keeps both fingers on the instants that they touched', () => {
@@ -87,4 +89,8 @@ it('keeps a bounded tail in time order', () => {
   expect([tails.of(1).length, tails.of(1).at(-1)?.value]).toEqual([4000, 'again']);
   tails.keepOnly([2]);
   expect(tails.of(1)).toEqual([]);
+});
+
+it.each([[2.5, 1], [5, 0], [0.05, 2], [0.25, 2], [1000, 0], [1e-9, 8]])('steps of %d need %i decimals', (increment, decimals) => {
+  expect(decimalsFor(increment)).toBe(decimals);
 });
