@@ -43,6 +43,11 @@ pub trait DiskFile: Send + Sync + Debug {
     }
 }
 
+/// An exclusive claim on a path, given back on drop and by the end of the process.
+pub trait DiskLock: Send + Sync + Debug {}
+
+impl DiskLock for File {}
+
 /// A file system.
 pub trait Disk: Send + Sync + Debug + 'static {
     /// Opens for reading and writing; creates the file when `create` is set and it is absent.
@@ -85,6 +90,13 @@ pub trait Disk: Send + Sync + Debug + 'static {
     /// # Errors
     /// As the disk reports them.
     fn total_bytes(&self, path: &Path) -> io::Result<u64>;
+    /// Claims a path (created as an empty file when absent) for this opener alone.
+    ///
+    /// # Errors
+    /// `WouldBlock` when another opener, in this or another process, holds it; `Unsupported` by default.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, format!("this disk cannot lock {}", path.display())))
+    }
 }
 
 /// The machine's file system.
@@ -148,5 +160,10 @@ impl Disk for RealDisk {
     fn total_bytes(&self, path: &Path) -> io::Result<u64> {
         let volume = rustix::fs::statvfs(path)?;
         Ok(volume.f_blocks.saturating_mul(volume.f_frsize))
+    }
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        file.try_lock()?;
+        Ok(Box::new(file))
     }
 }

@@ -10,6 +10,8 @@ use crate::{
 const ARRAY: u8 = 0x80;
 const DIMENSIONS: u8 = 0x40;
 const TYPE: u8 = 0x3F;
+/// Namespace URI and server index, which only an ExpandedNodeId has.
+const EXPANDED: u8 = 0xC0;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -42,6 +44,9 @@ fn node_id_parts(reader: &mut Reader<'_>, format: u8) -> Result<NodeId> {
 /// When the bytes are not a NodeId.
 pub fn read_node_id(reader: &mut Reader<'_>) -> Result<NodeId> {
     let format = reader.u8()?;
+    if format & EXPANDED != 0 {
+        return Err(reader.error("a node id has the bits of an expanded one"));
+    }
     node_id_parts(reader, format)
 }
 
@@ -61,6 +66,14 @@ pub fn read_expanded_node_id(reader: &mut Reader<'_>) -> Result<ExpandedNodeId> 
 }
 
 fn skip_node_id(reader: &mut Reader<'_>) -> Result<()> {
+    let mut ahead = *reader;
+    if ahead.u8()? & EXPANDED != 0 {
+        return Err(ahead.error("a node id has the bits of an expanded one"));
+    }
+    skip_expanded_node_id(reader)
+}
+
+fn skip_expanded_node_id(reader: &mut Reader<'_>) -> Result<()> {
     let format = reader.u8()?;
     match format & 0x0F {
         0 => reader.take(1).map(drop)?,
@@ -146,7 +159,8 @@ fn skip_element(reader: &mut Reader<'_>, element: BuiltInType, depth: u32) -> Re
         T::Int64 | T::UInt64 | T::Double | T::DateTime => reader.take(8).map(drop),
         T::Guid => reader.take(16).map(drop),
         T::String | T::ByteString | T::XmlElement => reader.byte_string().map(drop),
-        T::NodeId | T::ExpandedNodeId => skip_node_id(reader),
+        T::NodeId => skip_node_id(reader),
+        T::ExpandedNodeId => skip_expanded_node_id(reader),
         T::QualifiedName => {
             reader.u16()?;
             reader.byte_string().map(drop)

@@ -1,0 +1,1 @@
+//! A reconnect is never silent.

@@ -1,0 +1,264 @@
+//! Descriptions of data sets by device, writer and version, with the series of their fields.
+
+mod document;
+
+use crate::error::{HistorianError, Result};
+use document::DescriptionDocument;
+use gemba_api::docs::Expect;
+use gemba_api::{DocStore, Write};
+use gemba_model::{ConfigurationVersion, DataSetMetaData, WriterKey};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// Collection of descriptions in the document store.
+pub(crate) const COLLECTION: &str = "descriptions";
+/// Documents read at a time; each may be megabytes.
+const LOAD_PAGE: usize = 16;
+/// Versions kept of each writer. Older ones are needed only by messages that are still under way.
+const VERSIONS_MAX: usize = 8;
+
+/// A description and where its values go.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Description {
+    pub(crate) metadata: DataSetMetaData,
+    /// The series of each field.
+    pub(crate) ids: Vec<u64>,
+    pub(crate) producer: String,
+    /// Grows with each announcement; the largest of a writer is the current one.
+    pub(crate) revision: u64,
+}
+
+/// All descriptions. Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Descriptions {
+    /// By device, then by writer; newest last.
+    devices: BTreeMap<String, BTreeMap<WriterKey, Vec<Arc<Description>>>>,
+    revision: u64,
+}
+
+/// The descriptions of one device.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeviceDescriptions<'a> {
+    writers: Option<&'a BTreeMap<WriterKey, Vec<Arc<Description>>>>,
+}
+
+impl<'a> DeviceDescriptions<'a> {
+    /// The description for a message: the same major version and at least the minor one, since fields are
+    /// only added at the end within a major version; without a version the newest.
+    pub(crate) fn lookup(
+        &self,
+        group: Option<u16>,
+        group_name: Option<&str>,
+        writer: u16,
+        version: Option<(u32, u32)>,
+    ) -> Option<&'a Arc<Description>> {
+        let named = |key: &WriterKey| {
+            key.writer == writer && group.is_none_or(|group| group == key.group || group == 0)
+        };
+        let candidates = self.writers?.iter().filter(|(key, _)| named(key)).flat_map(|(_, all)| all);
+        let candidates =
+            candidates.filter(|known| group_name.is_none_or(|name| known.metadata.writer_group_name == name));
+        match version {
+            None | Some((0, 0)) => candidates.max_by_key(|known| known.revision),
+            Some((major, minor)) => candidates
+                .filter(|known| known.metadata.version.major == major)
+                .filter(|known| known.metadata.version.minor >= minor)
+                .min_by_key(|known| (known.metadata.version.minor, u64::MAX - known.revision)),
+        }
+    }
+
+    /// The description of a batch.
+    pub(crate) fn of_batch(
+        &self,
+        writer: WriterKey,
+        version: ConfigurationVersion,
+    ) -> Option<&'a Arc<Description>> {
+        self.lookup(Some(writer.group), None, writer.writer, Some((version.major, version.minor)))
+    }
+}
+
+impl Descriptions {
+    pub(crate) fn load(docs: &dyn DocStore) -> Result<Self> {
+        let mut all: Vec<(String, Description)> = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = docs.list(COLLECTION, "", after.as_deref(), LOAD_PAGE)?;
+            after = page.last().map(|document| document.key.clone());
+            if page.is_empty() {
+                break;
+            }
+            for document in page {
+                let read = serde_json::from_value::<DescriptionDocument>(document.value);
+                let read = read.map_err(|error| {
+                    HistorianError::Invalid(format!(
+                        "the document {COLLECTION}/{} cannot be read: {error}",
+                        document.key
+                    ))
+                })?;
+                all.push(read.into());
+            }
+        }
+        all.sort_by_key(|(_, description)| description.revision);
+        let mut descriptions = Self::default();
+        for (device, description) in all {
+            descriptions.commit(&device, Arc::new(description));
+        }
+        Ok(descriptions)
+    }
+
+    pub(crate) fn device(&self, device: &str) -> DeviceDescriptions<'_> {
+        DeviceDescriptions { writers: self.devices.get(device) }
+    }
+
+    /// The description with exactly this content, if it was announced before.
+    pub(crate) fn known(&self, device: &str, metadata: &DataSetMetaData) -> Option<&Arc<Description>> {
+        let all = self.devices.get(device)?.get(&metadata.writer)?;
+        all.iter().find(|known| known.metadata == *metadata)
+    }
+
+    /// Series that some writer other than this one publishes now.
+    pub(crate) fn published_by_others(&self, device: &str, metadata: &DataSetMetaData) -> HashSet<u64> {
+        let mut ids = HashSet::new();
+        for (name, writers) in &self.devices {
+            for (key, all) in writers {
+                let Some(current) = all.last() else { continue };
+                let same_names = !metadata.writer_name.is_empty()
+                    && current.metadata.writer_name == metadata.writer_name
+                    && current.metadata.writer_group_name == metadata.writer_group_name;
+                if name != device || (*key != metadata.writer && !same_names) {
+                    ids.extend(&current.ids);
+                }
+            }
+        }
+        ids
+    }
+
+    /// The writes that make a description durable, those that forget old versions included, and the
+    /// description to commit after them.
+    pub(crate) fn plan(
+        &self,
+        device: &str,
+        producer: &str,
+        metadata: DataSetMetaData,
+        ids: Vec<u64>,
+    ) -> Result<(Arc<Description>, Vec<Write>)> {
+        let description = Arc::new(Description {
+            metadata,
+            ids,
+            producer: producer.to_owned(),
+            revision: self.revision + 1,
+        });
+        let value = serde_json::to_value(DescriptionDocument::new(device, &description))
+            .map_err(|error| HistorianError::Invalid(format!("a description of {device}: {error}")))?;
+        let key = key(device, &description.metadata);
+        let mut writes = vec![Write::Put { collection: COLLECTION, key, value, expect: Expect::Any }];
+        let all = self.devices.get(device).and_then(|writers| writers.get(&description.metadata.writer));
+        let all = all.map_or(&[][..], Vec::as_slice);
+        for old in all.iter().rev().skip(VERSIONS_MAX - 1) {
+            if old.metadata.version != description.metadata.version {
+                let key = self::key(device, &old.metadata);
+                writes.push(Write::Delete { collection: COLLECTION, key, expect: Expect::Any });
+            }
+        }
+        Ok((description, writes))
+    }
+
+    /// Takes over what was written.
+    pub(crate) fn commit(&mut self, device: &str, description: Arc<Description>) {
+        self.revision = self.revision.max(description.revision);
+        let writers = self.devices.entry(device.to_owned()).or_default();
+        let all = writers.entry(description.metadata.writer).or_default();
+        all.retain(|known| known.metadata.version != description.metadata.version);
+        all.push(description);
+        let excess = all.len().saturating_sub(VERSIONS_MAX);
+        all.drain(..excess);
+    }
+
+    /// Series of all writers of a producer, as described last; each once.
+    pub(crate) fn series_of_producer(&self, device: &str, producer: &str) -> Vec<u64> {
+        let writers = self.devices.get(device).into_iter().flat_map(BTreeMap::values);
+        let current = writers.filter_map(|all| all.last()).filter(|known| known.producer == producer);
+        distinct(current.flat_map(|known| known.ids.iter().copied()))
+    }
+
+    /// The current description of a writer.
+    pub(crate) fn current(&self, device: &str, writer: WriterKey) -> Option<&Arc<Description>> {
+        self.devices.get(device)?.get(&writer)?.last()
+    }
+
+    /// Series of the writers with this id in any group of a device, as described last.
+    pub(crate) fn series_of_writer_id(&self, device: &str, writer: u16) -> Vec<u64> {
+        let writers = self.devices.get(device).into_iter().flatten();
+        let named = writers.filter(|(key, _)| key.writer == writer).filter_map(|(_, all)| all.last());
+        distinct(named.flat_map(|known| known.ids.iter().copied()))
+    }
+}
+
+/// Each id once, ascending.
+pub(crate) fn distinct(ids: impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut ids: Vec<u64> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn key(device: &str, metadata: &DataSetMetaData) -> String {
+    let (writer, version) = (metadata.writer, metadata.version);
+    format!("{device}/{}/{}/{}/{}", writer.group, writer.writer, version.major, version.minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description(group: u16, writer: u16, major: u32, minor: u32) -> DataSetMetaData {
+        DataSetMetaData {
+            writer: WriterKey { group, writer },
+            writer_group_name: format!("g{group}"),
+            version: ConfigurationVersion { major, minor },
+            ..DataSetMetaData::default()
+        }
+    }
+
+    #[test]
+    fn a_message_finds_the_description_that_it_was_written_by() {
+        let mut all = Descriptions::default();
+        for (at, metadata) in [
+            description(1, 1, 5, 5),
+            description(1, 1, 5, 9),
+            description(1, 1, 7, 7),
+            description(2, 1, 5, 5),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let (planned, writes) = all.plan("d", "p", metadata, vec![at as u64]).expect("plans");
+            assert_eq!(writes.len(), 1);
+            all.commit("d", planned);
+        }
+        let device = all.device("d");
+        let find = |group, name, version| {
+            device.lookup(group, name, 1, version).map(|found| found.ids.clone()).unwrap_or_default()
+        };
+        assert_eq!(find(Some(1), None, Some((5, 5))), [0]);
+        assert_eq!(find(Some(1), None, Some((5, 6))), [1]);
+        assert!(find(Some(1), None, Some((6, 6))).is_empty());
+        assert_eq!(find(Some(1), None, None), [2]);
+        assert_eq!(find(None, Some("g2"), None), [3]);
+        assert!(all.device("x").lookup(None, None, 1, None).is_none());
+    }
+
+    #[test]
+    fn old_versions_are_forgotten_in_memory_and_in_the_store() {
+        let mut all = Descriptions::default();
+        let mut deleted = 0;
+        for major in 1..=20 {
+            let (planned, writes) = all.plan("d", "p", description(1, 1, major, 0), vec![]).expect("plans");
+            deleted += writes.len() - 1;
+            all.commit("d", planned);
+        }
+        assert_eq!(deleted, 20 - VERSIONS_MAX);
+        assert!(all.device("d").lookup(Some(1), None, 1, Some((12, 0))).is_none());
+        assert!(all.device("d").lookup(Some(1), None, 1, Some((13, 0))).is_some());
+    }
+}

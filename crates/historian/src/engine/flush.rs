@@ -1,0 +1,136 @@
+//! Writing frozen tables to files, and the manifest that puts them in force.
+
+use super::{Engine, Flushed, Frozen};
+use crate::day::Day;
+use crate::error::Result;
+use crate::file::write::SampleWriter;
+use crate::file::{FileEntry, SampleFile};
+use crate::manifest::FOLDER;
+use crate::read::fold::Folder;
+use crate::row::Row;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+impl Engine {
+    /// Writes the oldest frozen table. False when there is none.
+    ///
+    /// # Errors
+    /// When the disk fails; nothing has changed then, and the call may be repeated.
+    pub(crate) fn flush_oldest(&self) -> Result<bool> {
+        let mut flushed = self.flushed.lock();
+        let Some(frozen) = self.with_state(|state| state.frozen.front().cloned()) else { return Ok(false) };
+        let (number, files) = match flushed.written.take() {
+            Some((_, files)) => (flushed.store.next_number(), files),
+            None => {
+                let number = flushed.store.next_number();
+                (number, self.write_days(&frozen, number)?)
+            }
+        };
+        let committed = self.commit_flush(&mut flushed, &frozen, number, &files);
+        if let Err(error) = committed {
+            flushed.written = Some((number, files));
+            return Err(error);
+        }
+        flushed.ledger = Arc::clone(&frozen.ledger);
+        flushed.pending = Arc::clone(&frozen.pending);
+        let mut state = self.state.lock();
+        let set = Arc::make_mut(&mut state.files);
+        for entry in files {
+            self.counters.bytes_written.add(entry.bytes);
+            set.insert(Arc::new(SampleFile::new(Arc::clone(&self.disk), &self.root, entry)));
+        }
+        state.frozen.pop_front();
+        Ok(true)
+    }
+
+    fn commit_flush(
+        &self,
+        flushed: &mut Flushed,
+        frozen: &Frozen,
+        number: u64,
+        files: &[FileEntry],
+    ) -> Result<()> {
+        let mut manifest = flushed.store.current.clone();
+        manifest.number = number;
+        manifest.written = self.clock.now();
+        manifest.covered = frozen.covered.clone();
+        manifest.heard = frozen.heard.clone();
+        manifest.producers = frozen.producers.entries();
+        if frozen.memtable.rows() > 0 {
+            manifest.last = self.write_last(frozen, number)?;
+        }
+        if !Arc::ptr_eq(&flushed.ledger, &frozen.ledger) {
+            manifest.gaps = Some(flushed.store.write_gaps(number, &frozen.ledger)?);
+        }
+        if !Arc::ptr_eq(&flushed.pending, &frozen.pending) {
+            manifest.pending = flushed.store.write_pending(number, &frozen.pending)?;
+        }
+        manifest.files.extend(files.iter().cloned());
+        flushed.store.commit(manifest)
+    }
+
+    /// One file for each day that the table touches.
+    fn write_days(&self, frozen: &Frozen, number: u64) -> Result<Vec<FileEntry>> {
+        let mut entries = Vec::new();
+        let outcome = self.write_each_day(frozen, number, &mut entries);
+        outcome.inspect_err(|_| {
+            // No manifest names them yet, and a full disk needs the space.
+            entries.iter().for_each(|entry| drop(self.disk.remove(&self.root.join(&entry.path))));
+        })?;
+        Ok(entries)
+    }
+
+    fn write_each_day(&self, frozen: &Frozen, number: u64, entries: &mut Vec<FileEntry>) -> Result<()> {
+        let table = &frozen.memtable;
+        for day in days(frozen) {
+            let name = format!("samples/{}/part-{number:08}-{}.parquet", day.folder(), entries.len());
+            let mut writer = SampleWriter::create(&*self.disk, &self.root, name)?;
+            for series in table.series() {
+                write_folded(&mut writer, table.range(series, day.start(), day.end()))?;
+            }
+            entries.push(writer.finish()?);
+        }
+        Ok(())
+    }
+
+    fn write_last(&self, frozen: &Frozen, number: u64) -> Result<Option<FileEntry>> {
+        let mut writer =
+            SampleWriter::create(&*self.disk, &self.root, format!("{FOLDER}/last-{number}.parquet"))?;
+        for row in frozen.last.iter().flatten() {
+            writer.push(row)?;
+        }
+        writer.finish().map(Some)
+    }
+}
+
+/// Writes sorted rows of one series without repeats.
+pub(super) fn write_folded(writer: &mut SampleWriter<'_>, rows: Vec<Row>) -> Result<()> {
+    let mut outcome = Ok(());
+    let mut folder = Folder::new(false);
+    let mut write = |row: Row| match writer.push(&row) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            outcome = Err(error);
+            ControlFlow::Break(())
+        }
+    };
+    let pushed = rows.into_iter().try_for_each(|row| folder.push(row, &mut write));
+    if pushed.is_continue() {
+        let _stopped = folder.finish(&mut write).is_break();
+    }
+    outcome
+}
+
+/// The days that have rows, ascending.
+fn days(frozen: &Frozen) -> Vec<Day> {
+    let Some((first, last)) = frozen.memtable.span() else { return Vec::new() };
+    if Day::of(first) == Day::of(last) {
+        return vec![Day::of(first)];
+    }
+    let mut days = BTreeSet::new();
+    frozen.memtable.times(|time| {
+        days.insert(Day::of(time));
+    });
+    days.into_iter().collect()
+}

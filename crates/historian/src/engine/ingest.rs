@@ -1,0 +1,500 @@
+//! Taking in what the log holds: each message once, by its number.
+
+use super::{Engine, FROZEN_MAX, Frozen, State};
+use crate::decoder::{Decoded, Decoder, Encoding, Unreadable};
+use crate::descriptions::Description;
+use crate::error::Result;
+use crate::ledger::{Doubt, Told};
+use crate::pending::PendingMessage;
+use crate::producers::{Arrival, ProducerKey};
+use crate::row::{Place, Row};
+use gemba_api::log::properties;
+use gemba_api::{DeviceMessage, LogEntry, LogItem};
+use gemba_model::{DataSetMetaData, GapReason, GapRecord, Hop, MessageId, SampleBatch, StatusCode};
+use parking_lot::MutexGuard;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How far a call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ingested {
+    /// The offset at which to go on.
+    pub(crate) next: u64,
+    /// Memory is full: go on when a flush has made room.
+    pub(crate) full: bool,
+}
+
+/// What a message is, before it is taken in.
+enum Content {
+    /// Nothing for us; `foreign` when nobody said so.
+    Nothing {
+        foreign: bool,
+    },
+    Batches(Vec<SampleBatch>),
+    MetaData(Box<DataSetMetaData>),
+    Gap(GapRecord),
+    Waiting(Encoding, u16),
+    Malformed(String),
+}
+
+/// Whose message it is.
+pub(super) struct Sender {
+    /// Device, with `/module` where it is one.
+    pub(super) device: String,
+    account: Option<(ProducerKey, u64)>,
+    place: Place,
+    pub(super) told: Told,
+}
+
+impl Sender {
+    fn new(partition: u32, entry: &LogEntry) -> Self {
+        let message = &entry.message;
+        let device = match &message.module {
+            Some(module) => format!("{}/{module}", message.device),
+            None => message.device.clone(),
+        };
+        let id: Option<MessageId> =
+            message.system_property(properties::MESSAGE_ID).and_then(|text| text.parse().ok());
+        let account = id.map(|id| {
+            (ProducerKey { device: device.clone(), producer: id.producer, epoch: id.epoch }, id.sequence)
+        });
+        let told = Told { at: message.enqueued.ticks(), partition, offset: entry.offset };
+        Self { device, account, place: Place::new(partition, entry.offset, message.enqueued), told }
+    }
+
+    pub(super) fn key(&self) -> Option<&ProducerKey> {
+        self.account.as_ref().map(|(key, _)| key)
+    }
+}
+
+impl Engine {
+    /// Takes in what was read from a partition, in order, until memory is full.
+    ///
+    /// # Errors
+    /// When documents cannot be written; everything before `next_offset` was taken in, and the call may be
+    /// repeated from there.
+    pub(crate) fn ingest(
+        &self,
+        partition: u32,
+        items: &[LogItem],
+        decoder: &mut Decoder,
+    ) -> Result<Ingested> {
+        let mut next = self.next_offset(partition);
+        for item in items {
+            if item.next_offset() <= next {
+                continue;
+            }
+            if !self.make_room() {
+                return Ok(Ingested { next, full: true });
+            }
+            match item {
+                LogItem::Missing { from, to, damaged } => {
+                    self.log_lost(partition, (*from).max(next), *to, *damaged);
+                }
+                LogItem::Entry(entry) => self.message(partition, entry, decoder)?,
+            }
+            next = item.next_offset();
+        }
+        Ok(Ingested { next, full: false })
+    }
+
+    /// Freezes the active table when it has its size. False when it must and cannot.
+    fn make_room(&self) -> bool {
+        let mut state = self.state.lock();
+        let table = &state.active;
+        if table.rows() < self.options.memtable_rows_max && table.memory() < self.options.memtable_bytes_max {
+            return true;
+        }
+        if state.frozen.len() >= FROZEN_MAX {
+            return false;
+        }
+        state.freeze();
+        true
+    }
+
+    /// Freezes the active table if anything came since the last freeze. False when it must wait.
+    pub(crate) fn freeze(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.dirty_since.is_none() {
+            return true;
+        }
+        if state.frozen.len() >= FROZEN_MAX {
+            return false;
+        }
+        state.freeze();
+        true
+    }
+
+    /// Whether what is in memory is old enough to be written.
+    pub(crate) fn is_due(&self) -> bool {
+        let since = self.state.lock().dirty_since;
+        since.is_some_and(|since| self.clock.monotonic().saturating_sub(since) >= self.options.flush_interval)
+    }
+
+    fn message(&self, partition: u32, entry: &LogEntry, decoder: &mut Decoder) -> Result<()> {
+        self.counters.messages_in.add(1);
+        let sender = Sender::new(partition, entry);
+        let descriptions = {
+            let mut state = self.lock_dirty();
+            let arrival =
+                sender.account.as_ref().map(|(key, sequence)| state.producers.classify(key, *sequence));
+            if let Some((key, sequence)) = &sender.account
+                && arrival == Some(Arrival::Duplicate)
+            {
+                Arc::make_mut(&mut state.producers).mark(key, partition, *sequence, Arrival::Duplicate);
+                state.advance(&sender);
+                return Ok(());
+            }
+            Arc::clone(&state.descriptions)
+        };
+        // Decoding is the larger part of the work and needs no lock.
+        let content = content(&entry.message, &sender, decoder, &descriptions);
+        drop(descriptions);
+        if let Content::MetaData(metadata) = &content {
+            self.register(&sender, metadata)?;
+        }
+        let mut state = self.lock_dirty();
+        self.account(&mut state, &sender);
+        match content {
+            Content::Nothing { foreign } => self.counters.foreign_messages.add(u64::from(foreign)),
+            Content::Batches(batches) => self.batches(&mut state, &sender, batches, &entry.message),
+            Content::Waiting(encoding, writer) => {
+                self.wait(&mut state, &sender, encoding, writer, 1, &entry.message);
+            }
+            Content::MetaData(metadata) => self.read_waiting(&mut state, &sender, &metadata, decoder),
+            Content::Gap(record) => {
+                self.record(&mut state, &sender.device, sender.key(), &record, sender.told)
+            }
+            Content::Malformed(detail) => self.malformed(&mut state, &sender, &detail),
+        }
+        self.counters.messages_taken.add(1);
+        state.advance(&sender);
+        self.version.store(state.version, Ordering::Release);
+        Ok(())
+    }
+
+    /// The lock, and a note that there will be something to flush.
+    pub(super) fn lock_dirty(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        if state.dirty_since.is_none() {
+            state.dirty_since = Some(self.clock.monotonic());
+        }
+        state
+    }
+
+    /// Makes a description and its series durable. Doing it again changes nothing.
+    fn register(&self, sender: &Sender, metadata: &DataSetMetaData) -> Result<()> {
+        let mut state = self.state.lock();
+        let producer = sender.key().map_or("", |key| key.producer.as_str());
+        if let Some(known) = state.descriptions.known(&sender.device, metadata)
+            && known.producer == producer
+        {
+            return Ok(());
+        }
+        let others = std::cell::OnceCell::new();
+        let live = |id: u64| {
+            others
+                .get_or_init(|| state.descriptions.published_by_others(&sender.device, metadata))
+                .contains(&id)
+        };
+        let plan = state.series.plan(&sender.device, metadata, &live);
+        let (description, more) =
+            state.descriptions.plan(&sender.device, producer, metadata.clone(), plan.ids.clone())?;
+        let mut writes = plan.writes()?;
+        writes.extend(more);
+        self.docs.write(writes, None)?;
+        state.series.commit(plan);
+        Arc::make_mut(&mut state.descriptions).commit(&sender.device, description);
+        Ok(())
+    }
+
+    /// Takes the message's number into the account, and what it says about those before it into the ledger.
+    fn account(&self, state: &mut State, sender: &Sender) {
+        let Some((key, sequence)) = &sender.account else { return };
+        let arrival = state.producers.classify(key, *sequence);
+        let doubtful = state.producers.iter().any(|(known, producer)| known == key && producer.doubtful);
+        if state.producers.is_new_epoch(key) {
+            // What the old epoch had not delivered is gone with the edge's state.
+            self.producer_gap(state, key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
+        }
+        if doubtful {
+            let ids = state.descriptions.series_of_producer(&key.device, &key.producer);
+            let stands = matches!(arrival, Arrival::AfterHole(_));
+            Arc::make_mut(&mut state.ledger).settle(&ids, Doubt::LogLoss, stands);
+        } else if matches!(arrival, Arrival::AfterHole(_)) {
+            self.producer_gap(state, key, GapReason::SequenceGap, Hop::Hub, Doubt::None, sender.told);
+        }
+        let producers = Arc::make_mut(&mut state.producers);
+        producers.mark(key, sender.place.partition, *sequence, arrival);
+        producers.of(key).doubtful = false;
+    }
+
+    fn batches(
+        &self,
+        state: &mut State,
+        sender: &Sender,
+        batches: Vec<SampleBatch>,
+        message: &DeviceMessage,
+    ) {
+        match resolve(state, &sender.device, &batches) {
+            Ok(described) => {
+                let key = sender.key().cloned();
+                self.store(
+                    state,
+                    &sender.device,
+                    key.as_ref(),
+                    sender.place,
+                    sender.told,
+                    &batches,
+                    &described,
+                );
+            }
+            Err(writer) => {
+                let values = batches.iter().map(|batch| batch.samples.len() as u64).sum();
+                // Only UADP is readable without a description.
+                self.wait(state, sender, Encoding::Uadp, writer, values, message);
+            }
+        }
+    }
+
+    /// Keeps a message until its description comes.
+    fn wait(
+        &self,
+        state: &mut State,
+        sender: &Sender,
+        encoding: Encoding,
+        writer: u16,
+        values: u64,
+        message: &DeviceMessage,
+    ) {
+        let values = values.max(1);
+        if state.pending.bytes() + message.body.len() > self.options.pending_bytes_max {
+            self.counters.values_lost.add(values);
+            self.writer_gap(state, &sender.device, writer, Doubt::None, sender.told);
+            self.problems.set(
+                &*self.clock,
+                "GMB-HIS-010",
+                &sender.device,
+                format!(
+                    "Values of {} are lost: their descriptions have not come, and no more messages can wait",
+                    sender.device
+                ),
+                "Restart the publisher, so that it sends its descriptions again",
+                4,
+            );
+            return;
+        }
+        if let Some(key) = sender.key() {
+            Arc::make_mut(&mut state.producers).of(key).pending += values;
+        }
+        self.writer_gap(state, &sender.device, writer, Doubt::Pending, sender.told);
+        Arc::make_mut(&mut state.pending).push(PendingMessage {
+            place: sender.place,
+            device: sender.device.clone(),
+            producer: sender.key().cloned(),
+            encoding,
+            body: message.body.clone(),
+            writer,
+            values,
+        });
+    }
+
+    /// A description came: messages that waited for it are read.
+    fn read_waiting(
+        &self,
+        state: &mut State,
+        sender: &Sender,
+        metadata: &DataSetMetaData,
+        decoder: &mut Decoder,
+    ) {
+        let writer = metadata.writer.writer;
+        if !state.pending.has(&sender.device, writer) {
+            return;
+        }
+        let waiting = Arc::make_mut(&mut state.pending).take(&sender.device, writer);
+        let mut still = Vec::new();
+        for mut message in waiting {
+            let descriptions = Arc::clone(&state.descriptions);
+            let decoded =
+                decoder.decode(message.encoding, &message.body, &descriptions.device(&sender.device));
+            let waits_for = match decoded {
+                Ok(Decoded::Batches(batches)) => match resolve(state, &sender.device, &batches) {
+                    Ok(described) => {
+                        self.settle_waiting(state, &message);
+                        let key = message.producer.as_ref();
+                        self.store(
+                            state,
+                            &sender.device,
+                            key,
+                            message.place,
+                            sender.told,
+                            &batches,
+                            &described,
+                        );
+                        continue;
+                    }
+                    Err(writer) => writer,
+                },
+                Err(Unreadable::NeedsDescription(writer)) => writer,
+                Ok(Decoded::MetaData(_)) => continue,
+                Err(Unreadable::Malformed(detail)) => {
+                    self.settle_waiting(state, &message);
+                    self.malformed(state, sender, &detail);
+                    continue;
+                }
+            };
+            message.writer = waits_for;
+            still.push(message);
+        }
+        let done = !still.iter().any(|message| message.writer == writer);
+        let pending = Arc::make_mut(&mut state.pending);
+        still.into_iter().for_each(|message| pending.push(message));
+        if done {
+            let ids = state.descriptions.series_of_writer_id(&sender.device, writer);
+            Arc::make_mut(&mut state.ledger).settle(&ids, Doubt::Pending, false);
+        }
+    }
+
+    fn settle_waiting(&self, state: &mut State, message: &PendingMessage) {
+        if let Some(key) = &message.producer {
+            let producer = Arc::make_mut(&mut state.producers).of(key);
+            producer.pending = producer.pending.saturating_sub(message.values);
+        }
+    }
+
+    /// Stores the samples of a message.
+    #[allow(clippy::too_many_arguments)] // One call site each for fresh and waiting messages.
+    fn store(
+        &self,
+        state: &mut State,
+        device: &str,
+        key: Option<&ProducerKey>,
+        place: Place,
+        told: Told,
+        batches: &[SampleBatch],
+        described: &[Option<Arc<Description>>],
+    ) {
+        state.active.begin(place);
+        let (mut received, mut stored) = (0_u64, 0_u64);
+        for (batch, description) in batches.iter().zip(described) {
+            received += batch.samples.len() as u64;
+            let Some(description) = description else { continue };
+            for sample in &batch.samples {
+                if let Some(&series) = description.ids.get(usize::from(sample.field)) {
+                    let row = Row::new(series, sample, batch, place);
+                    state.push(row, told, self.options.gaps_max);
+                    stored += 1;
+                }
+            }
+        }
+        if stored < received {
+            // The publisher broke its own description; the account shows how many values that cost.
+            let writer = batches.first().map_or(0, |batch| batch.writer.writer);
+            self.writer_gap(state, device, writer, Doubt::None, told);
+            self.counters.values_lost.add(received - stored);
+        }
+        self.counters.values_in.add(received);
+        self.counters.values_stored.add(stored);
+        if let Some(key) = key {
+            let producer = Arc::make_mut(&mut state.producers).of(key);
+            producer.received += received;
+            producer.stored += stored;
+        }
+    }
+}
+
+impl State {
+    fn push(&mut self, row: Row, told: Told, gaps_max: usize) {
+        let index = row.series as usize;
+        let overflow = StatusCode(row.status).overflow();
+        if overflow {
+            let previous = self.last_time(row.series);
+            Arc::make_mut(&mut self.ledger).overflowed(&row, previous, told, gaps_max);
+        }
+        if self.ledger.has_open(row.series) {
+            Arc::make_mut(&mut self.ledger).value_came(&row);
+        }
+        self.active.push(&row);
+        self.version += 1;
+        if self.changed.len() <= index {
+            self.changed.resize(index + 1, 0);
+        }
+        if let Some(changed) = self.changed.get_mut(index) {
+            *changed = self.version;
+        }
+        let last = Arc::make_mut(&mut self.last);
+        if last.len() <= index {
+            last.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = last.get_mut(index)
+            && slot.as_ref().is_none_or(|known| known.key() <= row.key())
+        {
+            *slot = Some(row);
+        }
+    }
+
+    fn advance(&mut self, sender: &Sender) {
+        self.consumed.insert(sender.place.partition, sender.place.offset + 1);
+        self.heard.insert(sender.place.partition, sender.told.at);
+    }
+
+    fn freeze(&mut self) {
+        let mut memtable = std::mem::take(&mut self.active);
+        memtable.sort();
+        self.dirty_since = None;
+        self.frozen.push_back(Arc::new(Frozen {
+            memtable,
+            covered: self.consumed.clone(),
+            heard: self.heard.clone(),
+            last: Arc::clone(&self.last),
+            producers: Arc::clone(&self.producers),
+            ledger: Arc::clone(&self.ledger),
+            pending: Arc::clone(&self.pending),
+        }));
+    }
+}
+
+fn content(
+    message: &DeviceMessage,
+    sender: &Sender,
+    decoder: &mut Decoder,
+    descriptions: &crate::descriptions::Descriptions,
+) -> Content {
+    let ours = sender.account.is_some();
+    match message.property(properties::KIND) {
+        Some(properties::KIND_STATUS) => return Content::Nothing { foreign: false },
+        Some(properties::KIND_GAP) => {
+            return match serde_json::from_slice(&message.body) {
+                Ok(record) => Content::Gap(record),
+                Err(error) => Content::Malformed(format!("a gap record cannot be read: {error}")),
+            };
+        }
+        _ => {}
+    }
+    let content_type = message.system_property(properties::CONTENT_TYPE);
+    let Some(encoding) = Encoding::of(content_type, ours) else {
+        return Content::Nothing { foreign: true };
+    };
+    match decoder.decode(encoding, &message.body, &descriptions.device(&sender.device)) {
+        Ok(Decoded::Batches(batches)) => Content::Batches(batches),
+        Ok(Decoded::MetaData(metadata)) => Content::MetaData(metadata),
+        Err(Unreadable::NeedsDescription(writer)) => Content::Waiting(encoding, writer),
+        Err(Unreadable::Malformed(detail)) => Content::Malformed(detail),
+    }
+}
+
+/// The description of each batch, or the first writer that lacks one. Batches without samples need none.
+fn resolve(
+    state: &State,
+    device: &str,
+    batches: &[SampleBatch],
+) -> std::result::Result<Vec<Option<Arc<Description>>>, u16> {
+    let known = state.descriptions.device(device);
+    let find = |batch: &SampleBatch| {
+        if batch.samples.is_empty() {
+            return Ok(None);
+        }
+        known.of_batch(batch.writer, batch.version).cloned().map(Some).ok_or(batch.writer.writer)
+    };
+    batches.iter().map(find).collect()
+}

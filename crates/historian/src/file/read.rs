@@ -1,0 +1,279 @@
+//! Reading a sample file: only the pages that hold a series, each row group checked once against its checksum.
+
+use super::columns::{KEY_CHECKS, KEY_FORMAT, column};
+use super::decode::Columns;
+use super::io::PositionedFile;
+use super::{FORMAT_VERSION, FileEntry};
+use crate::error::{HistorianError, Result};
+use crate::row::{Row, UNIX_EPOCH_TICKS};
+use gemba_base::disk::Disk;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Pages that are decoded together at most, so that a read of millions of rows holds few of them.
+const SPAN_PAGES: usize = 4;
+
+/// Rows of one row group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) group: usize,
+    pub(crate) rows: Range<usize>,
+}
+
+/// Which rows of a span are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) series: u64,
+    /// First tick.
+    pub(crate) from: i64,
+    /// First tick that is not wanted any more.
+    pub(crate) to: i64,
+}
+
+#[derive(Debug)]
+struct Group {
+    bytes: Range<u64>,
+    crc: u32,
+    checked: AtomicBool,
+    rows: usize,
+    series: (u64, u64),
+}
+
+/// A file with its footer and page index in memory.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    path: PathBuf,
+    file: PositionedFile,
+    metadata: ArrowReaderMetadata,
+    /// Columns that hold anything but nulls.
+    projection: ProjectionMask,
+    groups: Vec<Group>,
+    footer_bytes: usize,
+}
+
+impl OpenFile {
+    pub(crate) fn open(disk: &dyn Disk, path: &Path, entry: &FileEntry) -> Result<Self> {
+        let storage = |source| HistorianError::Storage { path: path.to_owned(), source };
+        let damaged = |detail: &str| HistorianError::damaged(path, detail);
+        let file = match disk.open(path, false).and_then(PositionedFile::new) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(damaged("the file is not there any more"));
+            }
+            Err(error) => return Err(storage(error)),
+        };
+        let tail = file
+            .bytes(entry.tail, entry.bytes)
+            .map_err(|error| damaged(&format!("its footer cannot be read: {error}")))?;
+        if crc32c::crc32c(&tail) != entry.tail_crc {
+            return Err(damaged("the checksum of its footer is wrong"));
+        }
+        drop(tail);
+        Self::from_footer(path.to_owned(), file)
+    }
+
+    fn from_footer(path: PathBuf, file: PositionedFile) -> Result<Self> {
+        let options = ArrowReaderOptions::new()
+            .with_skip_arrow_metadata(true)
+            .with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = ArrowReaderMetadata::load(&file, options)
+            .map_err(|error| HistorianError::damaged(&path, error))?;
+        let footer = metadata.metadata();
+        check_format(&path, footer)?;
+        let groups = groups(footer)
+            .ok_or_else(|| HistorianError::damaged(&path, "its checksums of row groups are not complete"))?;
+        let columns = metadata.parquet_schema().num_columns();
+        let used = (0..columns).filter(|&column| {
+            footer.row_groups().iter().any(|group| {
+                let chunk = group.column(column);
+                let nulls = chunk.statistics().and_then(|statistics| statistics.null_count_opt());
+                nulls.is_none_or(|nulls| nulls < chunk.num_values() as u64)
+            })
+        });
+        let projection = ProjectionMask::leaves(metadata.parquet_schema(), used);
+        let footer_bytes = footer.memory_size();
+        Ok(Self { path, file, metadata, projection, groups, footer_bytes })
+    }
+
+    pub(crate) const fn footer_bytes(&self) -> usize {
+        self.footer_bytes
+    }
+
+    /// Spans that may hold wanted rows, in order.
+    pub(crate) fn spans(&self, wanted: Wanted) -> Vec<Span> {
+        let mut spans = Vec::new();
+        for (group, facts) in self.groups.iter().enumerate() {
+            if facts.series.0 <= wanted.series && wanted.series <= facts.series.1 {
+                self.group_spans(group, |page| self.may_hold(group, page, wanted), &mut spans);
+            }
+        }
+        spans
+    }
+
+    /// Spans that cover the whole file, in order.
+    pub(crate) fn all_spans(&self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        (0..self.groups.len()).for_each(|group| self.group_spans(group, |_| true, &mut spans));
+        spans
+    }
+
+    fn group_spans(&self, group: usize, wanted: impl Fn(usize) -> bool, spans: &mut Vec<Span>) {
+        let Some(facts) = self.groups.get(group) else { return };
+        let locations = self
+            .metadata
+            .metadata()
+            .offset_index()
+            .and_then(|index| index.get(group)?.first())
+            .map_or(&[][..], |pages| pages.page_locations().as_slice());
+        let start = |page: usize| locations.get(page).map_or(facts.rows, |at| at.first_row_index as usize);
+        let mut pages_in_span = 0;
+        for page in (0..locations.len().max(1)).filter(|&page| wanted(page)) {
+            let rows = (if page == 0 { 0 } else { start(page) })..start(page + 1);
+            match spans.last_mut() {
+                Some(last)
+                    if last.group == group && last.rows.end == rows.start && pages_in_span < SPAN_PAGES =>
+                {
+                    last.rows.end = rows.end;
+                    pages_in_span += 1;
+                }
+                _ => {
+                    spans.push(Span { group, rows });
+                    pages_in_span = 1;
+                }
+            }
+        }
+    }
+
+    /// Whether a page may hold wanted rows, by the smallest and largest series and source time in it.
+    fn may_hold(&self, group: usize, page: usize, wanted: Wanted) -> bool {
+        let Some(index) = self.metadata.metadata().column_index().and_then(|index| index.get(group)) else {
+            return true;
+        };
+        if let Some((first, last)) = index.first().and_then(|column| bounds(column, page))
+            && (wanted.series < first as u64 || (last as u64) < wanted.series)
+        {
+            return false;
+        }
+        // Only where each row has a source time does that say by which times the rows are sorted.
+        match index.get(1) {
+            Some(column) if column.null_count(page) == Some(0) => match bounds(column, page) {
+                Some((first, last)) => {
+                    ticks(last).saturating_add(9) >= wanted.from && ticks(first) < wanted.to
+                }
+                None => true,
+            },
+            _ => true,
+        }
+    }
+
+    /// Wanted rows of a span (all of them without `wanted`), in the file's order.
+    pub(crate) fn load(&self, span: &Span, wanted: Option<Wanted>) -> Result<Vec<Row>> {
+        self.check(span.group)?;
+        let failed = |error: &dyn std::fmt::Display| HistorianError::damaged(&self.path, error);
+        let selection = RowSelection::from(vec![
+            RowSelector::skip(span.rows.start),
+            RowSelector::select(span.rows.len()),
+        ]);
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
+                .with_projection(self.projection.clone())
+                .with_row_groups(vec![span.group])
+                .with_row_selection(selection)
+                .with_batch_size(span.rows.len().max(1))
+                .build()
+                .map_err(|error| failed(&error))?;
+        let mut rows = Vec::new();
+        for batch in reader {
+            let batch = batch.map_err(|error| failed(&error))?;
+            let columns = Columns::new(&batch);
+            match wanted {
+                None => rows.extend((0..batch.num_rows()).map(|index| columns.row(index))),
+                Some(wanted) => rows.extend(
+                    columns
+                        .rows_of(wanted.series)
+                        .map(|index| columns.row(index))
+                        .filter(|row| wanted.from <= row.time && row.time < wanted.to),
+                ),
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Compares a row group with its checksum, the first time that it is read.
+    pub(crate) fn check(&self, group: usize) -> Result<()> {
+        let Some(facts) = self.groups.get(group) else { return Ok(()) };
+        if facts.checked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let bytes = self
+            .file
+            .bytes(facts.bytes.start, facts.bytes.end)
+            .map_err(|error| HistorianError::damaged(&self.path, error))?;
+        if crc32c::crc32c(&bytes) != facts.crc {
+            let detail = format!("the checksum of row group {group} is wrong");
+            return Err(HistorianError::damaged(&self.path, detail));
+        }
+        facts.checked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Smallest and largest series of a row group.
+    pub(crate) fn group_series(&self, group: usize) -> (u64, u64) {
+        self.groups.get(group).map_or((0, 0), |facts| facts.series)
+    }
+}
+
+const fn ticks(micros: i64) -> i64 {
+    micros.saturating_mul(10).saturating_add(UNIX_EPOCH_TICKS)
+}
+
+fn bounds(column: &ColumnIndexMetaData, page: usize) -> Option<(i64, i64)> {
+    match column {
+        ColumnIndexMetaData::INT64(index) if page < index.num_pages() as usize => {
+            Some((*index.min_value(page)?, *index.max_value(page)?))
+        }
+        _ => None,
+    }
+}
+
+fn value<'a>(footer: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
+    let pairs = footer.file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+}
+
+fn check_format(path: &Path, footer: &ParquetMetaData) -> Result<()> {
+    match value(footer, KEY_FORMAT).and_then(|text| text.parse::<u64>().ok()) {
+        Some(found) if found <= FORMAT_VERSION => Ok(()),
+        Some(found) => {
+            Err(HistorianError::NewerFormat { path: path.to_owned(), found, known: FORMAT_VERSION })
+        }
+        None => Err(HistorianError::damaged(path, "it does not say its format version")),
+    }
+}
+
+fn groups(footer: &ParquetMetaData) -> Option<Vec<Group>> {
+    let checks = value(footer, KEY_CHECKS)?;
+    let mut checks = checks.split(',').filter(|check| !check.is_empty());
+    let mut start = 0;
+    let mut groups = Vec::with_capacity(footer.num_row_groups());
+    let column =
+        footer.file_metadata().schema_descr().columns().iter().position(|c| c.name() == column::SERIES)?;
+    for group in footer.row_groups() {
+        let (end, crc) = checks.next()?.split_once(':')?;
+        let (end, crc) = (u64::from_str_radix(end, 16).ok()?, u32::from_str_radix(crc, 16).ok()?);
+        let statistics = group.column(column).statistics()?;
+        let number = |bytes: &[u8]| Some(u64::from_le_bytes(bytes.try_into().ok()?));
+        let series = (number(statistics.min_bytes_opt()?)?, number(statistics.max_bytes_opt()?)?);
+        let checked = AtomicBool::new(false);
+        groups.push(Group { bytes: start..end, crc, checked, rows: group.num_rows() as usize, series });
+        start = end;
+    }
+    Some(groups)
+}

@@ -1,0 +1,195 @@
+//! Writing a sample file: temporary name, fsync, rename, fsync of the folder.
+
+use super::FileEntry;
+use super::columns::{KEY_CHECKS, ROW_GROUP_ROWS, properties, schema};
+use super::encode::BatchBuilder;
+use super::io::CheckedWriter;
+use crate::error::{HistorianError, Result};
+use crate::row::Row;
+use gemba_base::disk::Disk;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Rows handed to Parquet at a time.
+const BATCH_ROWS: usize = 16_384;
+
+/// A file under its temporary name: deleted unless it was published.
+struct Temporary<'a> {
+    disk: &'a dyn Disk,
+    path: PathBuf,
+    published: bool,
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.published {
+            drop(self.disk.remove(&self.path));
+        }
+    }
+}
+
+/// Takes rows in order of series and time, and makes one file of them.
+pub(crate) struct SampleWriter<'a> {
+    path: PathBuf,
+    temporary: Temporary<'a>,
+    entry: FileEntry,
+    writer: ArrowWriter<CheckedWriter>,
+    batch: BatchBuilder,
+    in_group: usize,
+    checks: String,
+}
+
+impl<'a> SampleWriter<'a> {
+    /// `name` is the path below `root`.
+    pub(crate) fn create(disk: &'a dyn Disk, root: &Path, name: String) -> Result<Self> {
+        let path = root.join(&name);
+        if let Some(folder) = path.parent() {
+            create_folder(disk, folder)?;
+        }
+        let temporary = Temporary { disk, path: path.with_extension("tmp"), published: false };
+        let file = disk
+            .open(&temporary.path, true)
+            .and_then(CheckedWriter::new)
+            .map_err(HistorianError::storage(&temporary.path))?;
+        let options = ArrowWriterOptions::new().with_properties(properties()).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(file, schema(), options)
+            .map_err(|error| storage(&temporary.path, error))?;
+        let entry = FileEntry {
+            path: name,
+            rows: 0,
+            bytes: 0,
+            series: (u64::MAX, 0),
+            time: (i64::MAX, i64::MIN),
+            tail: 0,
+            tail_crc: 0,
+        };
+        let (batch, checks) = (BatchBuilder::default(), String::new());
+        Ok(Self { path, temporary, entry, writer, batch, in_group: 0, checks })
+    }
+
+    pub(crate) fn push(&mut self, row: &Row) -> Result<()> {
+        let entry = &mut self.entry;
+        entry.rows += 1;
+        entry.series = (entry.series.0.min(row.series), entry.series.1.max(row.series));
+        entry.time = (entry.time.0.min(row.time), entry.time.1.max(row.time));
+        self.batch.push(row);
+        self.in_group += 1;
+        if self.batch.rows() >= BATCH_ROWS || self.in_group >= ROW_GROUP_ROWS {
+            self.write_batch()?;
+        }
+        if self.in_group >= ROW_GROUP_ROWS {
+            self.end_group()?;
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self) -> Result<()> {
+        let failed = |error: ParquetError| storage(&self.temporary.path, error);
+        let batch = self.batch.finish().map_err(|error| failed(error.into()))?;
+        self.writer.write(&batch).map_err(failed)
+    }
+
+    /// Writes the row group and notes its checksum, so that a reader of one series checks only this much.
+    fn end_group(&mut self) -> Result<()> {
+        self.in_group = 0;
+        self.writer.flush().map_err(|error| storage(&self.temporary.path, error))?;
+        self.writer.sync().map_err(HistorianError::storage(&self.temporary.path))?;
+        let (end, crc) = self.writer.inner_mut().section();
+        let comma = if self.checks.is_empty() { "" } else { "," };
+        write!(self.checks, "{comma}{end:x}:{crc:x}").map_err(|_| HistorianError::Storage {
+            path: self.temporary.path.clone(),
+            source: io::Error::other("formatting failed"),
+        })
+    }
+
+    /// Completes the file under its final name, durably. The folder's entry is made durable too.
+    pub(crate) fn finish(mut self) -> Result<FileEntry> {
+        if self.batch.rows() > 0 {
+            self.write_batch()?;
+        }
+        if self.in_group > 0 {
+            self.end_group()?;
+        }
+        let start = self.writer.inner_mut().section().0;
+        let checks = std::mem::take(&mut self.checks);
+        self.writer.append_key_value_metadata(KeyValue::new(KEY_CHECKS.to_owned(), checks));
+        let mut file = self.writer.into_inner().map_err(|error| storage(&self.temporary.path, error))?;
+        file.sync().map_err(HistorianError::storage(&self.temporary.path))?;
+        let (end, crc) = file.section();
+        drop(file);
+        publish(self.temporary.disk, &self.temporary.path, &self.path)?;
+        self.temporary.published = true;
+        self.entry.bytes = end;
+        self.entry.tail = start;
+        self.entry.tail_crc = crc;
+        Ok(self.entry)
+    }
+}
+
+/// Gives a complete file its name, durably.
+fn publish(disk: &dyn Disk, temporary: &Path, path: &Path) -> Result<()> {
+    disk.rename(temporary, path).map_err(HistorianError::storage(path))?;
+    // The folder of a day may be as new as the file, and a try that failed may have left it undurable.
+    for folder in path.ancestors().skip(1).take(2) {
+        disk.sync_folder(folder).map_err(HistorianError::storage(folder))?;
+    }
+    Ok(())
+}
+
+/// Creates a folder with its parents.
+pub(crate) fn create_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
+    if disk.list(folder).is_ok() {
+        return Ok(());
+    }
+    disk.create_folder(folder).map_err(HistorianError::storage(folder))
+}
+
+/// Creates the store's own folders and makes them durable, whatever an earlier try left.
+pub(crate) fn create_root(disk: &dyn Disk, folder: &Path) -> Result<()> {
+    create_folder(disk, folder)?;
+    let parents = folder.ancestors().skip(1).take(3).filter(|parent| !parent.as_os_str().is_empty());
+    for parent in parents {
+        disk.sync_folder(parent).map_err(HistorianError::storage(parent))?;
+    }
+    Ok(())
+}
+
+/// What the disk said, dug out of Parquet's error, so that a full disk is known as one.
+fn storage(path: &Path, error: ParquetError) -> HistorianError {
+    let source = match error {
+        ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+            Ok(source) => *source,
+            Err(other) => io::Error::other(other),
+        },
+        other => io::Error::other(other),
+    };
+    HistorianError::Storage { path: path.to_owned(), source }
+}
+
+/// Writes a small file whole: temporary name, fsync, rename, fsync of the folder.
+pub(crate) fn write_small(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = path.with_extension("tmp");
+    let write = || {
+        let file = disk.open(&temporary, true)?;
+        file.set_len(0)?;
+        file.write_all_at(bytes, 0)?;
+        file.sync()
+    };
+    write().map_err(HistorianError::storage(&temporary))?;
+    publish(disk, &temporary, path)
+}
+
+/// Reads a small file whole.
+pub(crate) fn read_small(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open(path, false)?;
+    let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; length];
+    let read = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}

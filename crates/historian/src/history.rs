@@ -1,0 +1,192 @@
+//! What the historian answers: [`History`], [`Ledger`] and [`FlowSource`].
+
+use crate::engine::{Engine, State};
+use crate::error::HistorianError;
+use crate::file::read::Wanted;
+use crate::read::Scan;
+use crate::read::buckets::Buckets;
+use crate::row::Row;
+use crate::series::SeriesEntry;
+use crate::service::Historian;
+use gemba_api::flow::{FlowSource, Problem};
+use gemba_api::{
+    Bucket, GapEntry, GapQuery, History, HistoryError, Ledger, Page, SampleQuery, SeriesInfo, Stage,
+    StageReport, StoredSample, WriterCompleteness,
+};
+use gemba_model::DateTime;
+use std::ops::ControlFlow;
+
+/// Samples handed over at a time.
+const CHUNK: usize = 8_192;
+const BUCKETS_MAX: u32 = 10_000;
+const SERIES_PAGE_MAX: usize = 10_000;
+
+fn info(state: &State, entry: &SeriesEntry) -> SeriesInfo {
+    let alias = entry.current().cloned().unwrap_or_default();
+    SeriesInfo {
+        id: entry.id,
+        name: alias.field,
+        node_id: entry.node.to_string(),
+        attribute_id: entry.attribute,
+        source: alias.endpoint_url,
+        application_uri: alias.application_uri,
+        device: alias.device,
+        writer_group: alias.writer_group,
+        writer: alias.writer,
+        unit: entry.unit.clone(),
+        last: state.last(entry.id).map(Row::stored),
+    }
+}
+
+fn known(engine: &Engine, series: u64) -> Result<(), HistoryError> {
+    let known = engine.with_state(|state| state.series.entry(series).is_some());
+    known.then_some(()).ok_or(HistoryError::UnknownSeries(series))
+}
+
+impl History for Historian {
+    fn series(
+        &self,
+        search: &str,
+        limit: usize,
+        continuation: Option<&str>,
+    ) -> Result<Page<SeriesInfo>, HistoryError> {
+        let after: u64 = match continuation {
+            Some(token) => token.parse().map_err(|_| HistoryError::InvalidContinuation)?,
+            None => 0,
+        };
+        let limit = limit.clamp(1, SERIES_PAGE_MAX);
+        let words: Vec<String> = search.split_whitespace().map(str::to_lowercase).collect();
+        Ok(self.engine().with_state(|state| {
+            let mut found = state.series.after(after).filter(|entry| entry.matches(&words));
+            let items: Vec<SeriesInfo> = found.by_ref().take(limit).map(|entry| info(state, entry)).collect();
+            let more = items.len() == limit && found.next().is_some();
+            let continuation = items.last().filter(|_| more).map(|last| last.id.to_string());
+            Page { items, continuation }
+        }))
+    }
+
+    fn series_by_id(&self, id: u64) -> Result<SeriesInfo, HistoryError> {
+        self.engine()
+            .with_state(|state| state.series.entry(id).map(|entry| info(state, entry)))
+            .ok_or(HistoryError::UnknownSeries(id))
+    }
+
+    fn last(&self, ids: &[u64]) -> Vec<Option<StoredSample>> {
+        // Values are made outside of the lock, which ingest needs too.
+        let rows: Vec<Option<Row>> =
+            self.engine().with_state(|state| ids.iter().map(|id| state.last(*id).cloned()).collect());
+        rows.iter().map(|row| row.as_ref().map(Row::stored)).collect()
+    }
+
+    fn samples(
+        &self,
+        query: &SampleQuery,
+        receiver: &mut dyn FnMut(Vec<StoredSample>) -> ControlFlow<()>,
+    ) -> Result<(), HistoryError> {
+        known(self.engine(), query.series)?;
+        let wanted = Wanted { series: query.series, from: query.from.ticks(), to: query.to.ticks() };
+        let mut chunk = Vec::new();
+        let mut stopped = false;
+        self.engine().scan(Scan { wanted, descending: query.descending }, &mut |row| {
+            chunk.push(row.stored());
+            if chunk.len() == CHUNK {
+                let flow = receiver(std::mem::take(&mut chunk));
+                stopped = flow.is_break();
+                return flow;
+            }
+            ControlFlow::Continue(())
+        });
+        if !stopped && !chunk.is_empty() {
+            // Nothing follows, so whether the receiver wants more does not matter.
+            let _more = receiver(chunk);
+        }
+        Ok(())
+    }
+
+    fn buckets(
+        &self,
+        series: u64,
+        from: DateTime,
+        to: DateTime,
+        count: u32,
+    ) -> Result<Vec<Bucket>, HistoryError> {
+        known(self.engine(), series)?;
+        if count == 0 || count > BUCKETS_MAX {
+            let text = format!("{count} buckets are not possible; ask for 1 to {BUCKETS_MAX}");
+            return Err(HistorianError::Invalid(text).into());
+        }
+        let mut buckets = Buckets::new(from.ticks(), to.ticks(), count);
+        let wanted = Wanted { series, from: from.ticks(), to: to.ticks() };
+        self.engine().scan(Scan { wanted, descending: false }, &mut |row| {
+            buckets.push(&row);
+            ControlFlow::Continue(())
+        });
+        Ok(buckets.finish())
+    }
+
+    fn version(&self) -> u64 {
+        self.engine().version()
+    }
+
+    fn changed_since(&self, version: u64, ids: &[u64]) -> Vec<u64> {
+        self.engine()
+            .with_state(|state| ids.iter().copied().filter(|id| state.changed(*id) > version).collect())
+    }
+}
+
+impl Ledger for Historian {
+    fn gaps(&self, query: &GapQuery) -> Result<Page<GapEntry>, HistoryError> {
+        self.engine().with_state(|state| state.ledger().query(query))
+    }
+
+    fn open_gaps(&self) -> u64 {
+        self.engine().with_state(|state| state.ledger().open_count())
+    }
+
+    fn completeness(&self) -> Vec<WriterCompleteness> {
+        self.engine().with_state(|state| state.producers().completeness())
+    }
+}
+
+impl FlowSource for Historian {
+    fn reports(&self) -> Vec<StageReport> {
+        let engine = self.engine();
+        let now = engine.clock.now();
+        let counters = &engine.counters;
+        let mut report = StageReport::idle(Stage::Store, "platform", now);
+        report.values_in = counters.values_in.value();
+        report.values_out = counters.values_stored.value();
+        report.messages_in = counters.messages_in.value();
+        report.messages_out = counters.messages_taken.value();
+        report.bytes_out = counters.bytes_written.value();
+        report.values_lost = counters.values_lost.value();
+        let (waiting, queue, oldest) = engine.with_state(|state| {
+            let waiting = (state.pending().len(), state.pending().bytes());
+            let behind = self.behind(|partition| state.consumed(partition));
+            let messages: u64 = behind.iter().map(|(_, behind)| *behind).sum();
+            let heard = behind.iter().filter(|(_, behind)| *behind > 0);
+            (waiting, messages, heard.filter_map(|(partition, _)| state.heard(*partition)).min())
+        });
+        report.queue_messages = queue;
+        report.lag_ms = oldest.map_or(0, |ticks| {
+            now.since(DateTime::from_ticks(ticks)).as_millis().try_into().unwrap_or(u64::MAX)
+        });
+        report.problems = engine.problems.list();
+        if waiting.0 > 0 {
+            report.problems.push(waiting_problem(waiting.0, waiting.1, now));
+        }
+        vec![report]
+    }
+}
+
+fn waiting_problem(messages: usize, bytes: usize, now: DateTime) -> Problem {
+    Problem {
+        code: "GMB-HIS-010".to_owned(),
+        text: format!("{messages} messages ({bytes} bytes) wait for the description of their data set"),
+        place: "historian".to_owned(),
+        remedy: "They are kept and stored as soon as the description comes; restart the publisher to have it sent again"
+            .to_owned(),
+        since: now,
+        urgency: 2,
+    }
+}

@@ -1,0 +1,115 @@
+//! The limits of a log.
+
+use crate::error::OpenError;
+use crate::format::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES};
+use gemba_base::{Clock, SystemClock};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How much of the volume a log leaves free for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserve {
+    /// The larger of 5 % of the volume and 1 GiB.
+    FivePercentOrOneGiB,
+    /// This many bytes.
+    Bytes(u64),
+}
+
+impl Reserve {
+    pub(crate) fn bytes(self, volume_bytes: u64) -> u64 {
+        match self {
+            Self::FivePercentOrOneGiB => (volume_bytes / 20).max(1 << 30),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// The limits of a log; the default suits the hub.
+#[derive(Clone)]
+pub struct LogOptions {
+    /// A segment file never grows beyond this, so it also bounds a frame. Default 128 MiB.
+    pub segment_bytes: u64,
+    /// All segment files together; appends are refused with `Full` at it. At least two segments. Default 16 GiB.
+    pub bytes_max: u64,
+    /// How far `append_into_headroom` may go beyond `bytes_max`. Default 1 MiB.
+    pub headroom_bytes: u64,
+    /// What stays free on the volume; appends are refused with `DiskFull` at it.
+    /// `append_into_headroom` may use half of it.
+    pub reserve: Reserve,
+    /// Payload and frame headers that wait for the committer; appends wait (or get `QueueFull`) at it.
+    /// Default 8 MiB.
+    pub queue_bytes_max: usize,
+    /// What one write and sync carries at most. Default 8 MiB.
+    pub group_bytes_max: usize,
+    /// Where append times come from.
+    pub clock: Arc<dyn Clock>,
+    /// The id of a log that is created; `None` makes a random one. For tests that compare bytes.
+    pub new_log_id: Option<u128>,
+    /// Acknowledges without syncing. A power cut then loses acknowledged frames: for benches alone.
+    pub without_sync_for_benches: bool,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 128 << 20,
+            bytes_max: 16 << 30,
+            headroom_bytes: 1 << 20,
+            reserve: Reserve::FivePercentOrOneGiB,
+            queue_bytes_max: 8 << 20,
+            group_bytes_max: 8 << 20,
+            clock: Arc::new(SystemClock::new()),
+            new_log_id: None,
+            without_sync_for_benches: false,
+        }
+    }
+}
+
+impl fmt::Debug for LogOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogOptions")
+            .field("segment_bytes", &self.segment_bytes)
+            .field("bytes_max", &self.bytes_max)
+            .field("headroom_bytes", &self.headroom_bytes)
+            .field("reserve", &self.reserve)
+            .field("queue_bytes_max", &self.queue_bytes_max)
+            .field("group_bytes_max", &self.group_bytes_max)
+            .field("without_sync_for_benches", &self.without_sync_for_benches)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LogOptions {
+    /// Limits for store-and-forward on a gateway: 8 MiB segments under this cap.
+    pub fn for_edge(bytes_max: u64) -> Self {
+        Self { segment_bytes: 8 << 20, bytes_max, ..Self::default() }
+    }
+
+    /// The largest payload that an append may have.
+    pub fn payload_bytes_max(&self) -> usize {
+        let segment = self.segment_bytes.saturating_sub(SEGMENT_HEADER_BYTES);
+        let frame = usize::try_from(segment).unwrap_or(usize::MAX).min(self.queue_bytes_max);
+        frame.min(u32::MAX as usize).saturating_sub(FRAME_HEADER_BYTES)
+    }
+
+    pub(crate) fn check(&self, folder: &Path) -> Result<(), OpenError> {
+        let wrong = |reason| Err(OpenError::Options { folder: folder.to_owned(), reason });
+        if self.segment_bytes < 256 {
+            return wrong("segment_bytes must be at least 256");
+        }
+        if self.segment_bytes > 4 << 30 {
+            return wrong("segment_bytes must be at most 4 GiB");
+        }
+        if self.bytes_max < self.segment_bytes.saturating_mul(2) {
+            return wrong("bytes_max must hold at least two segments, else nothing could ever be freed");
+        }
+        if self.queue_bytes_max < 64 || self.queue_bytes_max > 1 << 31 {
+            return wrong("queue_bytes_max must be between 64 bytes and 2 GiB");
+        }
+        if self.group_bytes_max == 0 {
+            return wrong("group_bytes_max must not be 0");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,268 @@
+//! Appends on their way to the committer: in order, bounded by bytes, each with a reply.
+
+use crate::block_on::block_on;
+use crate::error::AppendError;
+use crate::format::{FRAME_HEADER_BYTES, GROUP_FRAMES_MAX};
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::sync::{Semaphore, oneshot};
+
+/// What is appended as one frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What the payload is; the log does not look at it.
+    pub kind: u8,
+    /// For the caller; the log does not look at it.
+    pub flags: u8,
+    /// Any bytes, also none.
+    pub payload: Bytes,
+}
+
+impl Record {
+    /// A record without flags.
+    pub fn new(kind: u8, payload: impl Into<Bytes>) -> Self {
+        Self { kind, flags: 0, payload: payload.into() }
+    }
+
+    /// Bytes that the frame takes in a segment and in the queue.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.payload.len() + FRAME_HEADER_BYTES
+    }
+}
+
+type Reply = oneshot::Sender<Result<u64, AppendError>>;
+
+/// Resolves to the frame's offset once it is durable. Dropping it does not take the append back.
+#[derive(Debug)]
+#[must_use = "without the ticket nobody knows whether the frame became durable"]
+pub struct AppendTicket(oneshot::Receiver<Result<u64, AppendError>>);
+
+impl AppendTicket {
+    /// Parks this thread until the frame is durable.
+    ///
+    /// # Errors
+    /// As awaiting the ticket.
+    pub fn wait_blocking(self) -> Result<u64, AppendError> {
+        block_on(self)
+    }
+}
+
+impl Future for AppendTicket {
+    type Output = Result<u64, AppendError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let reply = ready!(Pin::new(&mut self.0).poll(context));
+        Poll::Ready(reply.unwrap_or_else(|_| {
+            Err(AppendError::Poisoned { reason: Arc::from("the committer ended without an answer") })
+        }))
+    }
+}
+
+/// One append that waits.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) record: Record,
+    /// May use the headroom and half of the reserve.
+    pub(crate) into_headroom: bool,
+    pub(crate) reply: Reply,
+}
+
+#[derive(Debug)]
+enum Item {
+    Append(Pending),
+    Roll(Reply),
+}
+
+/// What the committer does next.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Appends for one write and one sync.
+    Group(Vec<Pending>),
+    /// Start a new segment.
+    Roll(Reply),
+}
+
+/// What one group may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupLimits {
+    pub(crate) group_bytes_max: usize,
+    /// Left in the active segment.
+    pub(crate) segment_room: usize,
+    /// What an empty segment can take.
+    pub(crate) segment_capacity: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    items: VecDeque<Item>,
+    bytes: usize,
+    /// Why nothing more is taken in.
+    ended: Option<AppendError>,
+}
+
+/// The queue. Fair: whoever waits longest for room gets it first.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrival: Condvar,
+    room: Semaphore,
+    bytes_max: usize,
+    payload_bytes_max: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(bytes_max: usize, payload_bytes_max: usize) -> Self {
+        Self {
+            waiting: Mutex::new(Waiting { items: VecDeque::new(), bytes: 0, ended: None }),
+            arrival: Condvar::new(),
+            room: Semaphore::new(bytes_max),
+            bytes_max,
+            payload_bytes_max,
+        }
+    }
+
+    fn permits(&self, record: &Record) -> Result<u32, AppendError> {
+        let bytes = record.payload.len();
+        let too_large = AppendError::TooLarge { bytes, bytes_max: self.payload_bytes_max };
+        if bytes > self.payload_bytes_max {
+            return Err(too_large);
+        }
+        u32::try_from(record.frame_bytes()).map_err(|_| too_large)
+    }
+
+    fn ended(&self) -> AppendError {
+        self.waiting.lock().ended.clone().unwrap_or(AppendError::Closed)
+    }
+
+    /// Waits for room, then queues. Nothing is queued when the future is dropped before it is ready.
+    pub(crate) async fn push(
+        &self,
+        record: Record,
+        into_headroom: bool,
+    ) -> Result<AppendTicket, AppendError> {
+        let permits = self.permits(&record)?;
+        let room = self.room.acquire_many(permits).await.map_err(|_| self.ended())?;
+        room.forget();
+        self.enqueue(record, into_headroom)
+    }
+
+    /// Queues if there is room now.
+    pub(crate) fn try_push(&self, record: Record, into_headroom: bool) -> Result<AppendTicket, AppendError> {
+        let permits = self.permits(&record)?;
+        match self.room.try_acquire_many(permits) {
+            Ok(room) => room.forget(),
+            Err(tokio::sync::TryAcquireError::Closed) => return Err(self.ended()),
+            Err(tokio::sync::TryAcquireError::NoPermits) => {
+                return Err(AppendError::QueueFull { bytes_max: self.bytes_max });
+            }
+        }
+        self.enqueue(record, into_headroom)
+    }
+
+    fn enqueue(&self, record: Record, into_headroom: bool) -> Result<AppendTicket, AppendError> {
+        let bytes = record.frame_bytes();
+        let (reply, ticket) = oneshot::channel();
+        self.put(Item::Append(Pending { record, into_headroom, reply }), bytes)?;
+        Ok(AppendTicket(ticket))
+    }
+
+    /// Queues the start of a new segment behind all appends so far.
+    pub(crate) fn push_roll(&self) -> Result<AppendTicket, AppendError> {
+        let (reply, ticket) = oneshot::channel();
+        self.put(Item::Roll(reply), 0)?;
+        Ok(AppendTicket(ticket))
+    }
+
+    fn put(&self, item: Item, bytes: usize) -> Result<(), AppendError> {
+        let mut waiting = self.waiting.lock();
+        if let Some(ended) = &waiting.ended {
+            return Err(ended.clone());
+        }
+        waiting.items.push_back(item);
+        waiting.bytes += bytes;
+        drop(waiting);
+        self.arrival.notify_one();
+        Ok(())
+    }
+
+    /// Waits for work; `None` once the queue has ended and is empty.
+    pub(crate) fn take(&self, limits: GroupLimits) -> Option<Work> {
+        let mut waiting = self.waiting.lock();
+        while waiting.items.is_empty() {
+            if waiting.ended.is_some() {
+                return None;
+            }
+            self.arrival.wait(&mut waiting);
+        }
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        let mut limit = usize::MAX;
+        while let Some(item) = waiting.items.pop_front() {
+            match item {
+                Item::Roll(reply) if group.is_empty() => return Some(Work::Roll(reply)),
+                Item::Append(pending)
+                    if group.is_empty()
+                        || bytes + pending.record.frame_bytes() <= limit
+                            && group.len() < GROUP_FRAMES_MAX =>
+                {
+                    let frame = pending.record.frame_bytes();
+                    if group.is_empty() {
+                        // A first frame that does not fit goes to a new segment, and the group with it.
+                        let fits = frame <= limits.segment_room;
+                        let room = if fits { limits.segment_room } else { limits.segment_capacity };
+                        limit = limits.group_bytes_max.min(room);
+                    }
+                    bytes += frame;
+                    group.push(pending);
+                }
+                later => {
+                    waiting.items.push_front(later);
+                    break;
+                }
+            }
+        }
+        waiting.bytes -= bytes;
+        drop(waiting);
+        self.room.add_permits(bytes);
+        Some(Work::Group(group))
+    }
+
+    /// Bytes and items that wait.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        let waiting = self.waiting.lock();
+        (waiting.bytes, waiting.items.len())
+    }
+
+    /// Takes nothing more in; what is queued is still worked off.
+    pub(crate) fn close(&self) {
+        self.waiting.lock().ended.get_or_insert(AppendError::Closed);
+        self.room.close();
+        self.arrival.notify_all();
+    }
+
+    /// Takes nothing more in and fails what is queued.
+    pub(crate) fn poison(&self, error: &AppendError) {
+        let mut waiting = self.waiting.lock();
+        waiting.ended = Some(error.clone());
+        waiting.bytes = 0;
+        let items = mem::take(&mut waiting.items);
+        drop(waiting);
+        self.room.close();
+        self.arrival.notify_all();
+        for item in items {
+            let (Item::Append(Pending { reply, .. }) | Item::Roll(reply)) = item;
+            answer(reply, Err(error.clone()));
+        }
+    }
+}
+
+/// Replies; a caller that went away does not need the answer.
+pub(crate) fn answer(reply: Reply, result: Result<u64, AppendError>) {
+    drop(reply.send(result));
+}
