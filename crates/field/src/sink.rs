@@ -9,7 +9,7 @@ use gemba_model::{
 };
 use gemba_ua::client::{self, DataChange, DeliverySink, SessionEvent, SinkError, SubscriptionGap};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -56,8 +56,8 @@ pub(crate) struct SessionSink {
     writers: Arc<Mutex<Writers>>,
     routing: Mutex<Routing>,
     failed: Failed,
-    /// Subscriptions that were created anew in the outage that goes on: its gap says all.
-    recreated: Mutex<HashSet<String>>,
+    /// When subscriptions were last created anew: the gap of that outage says all.
+    recreated: Mutex<HashMap<String, DateTime>>,
     pub(crate) values: Counter,
     pub(crate) lost: Counter,
 }
@@ -266,10 +266,11 @@ impl DeliverySink for SessionSink {
             }
             SessionEvent::Recreated { subscription, reason, .. } => {
                 tracing::warn!(session = self.routing.lock().plan.name, %reason, "a subscription was lost and created anew");
-                self.recreated.lock().insert(subscription);
+                self.recreated.lock().insert(subscription, self.clock.now());
             }
             SessionEvent::OutageEnded { subscription, since, until, missing, .. } => {
-                if !self.recreated.lock().remove(&subscription) && missing == 0 {
+                let recreated = self.recreated.lock().get(&subscription).is_some_and(|at| *at >= since);
+                if !recreated && missing == 0 {
                     self.survived(&subscription, since, until);
                 }
             }

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 pub(crate) struct Series {
     pub(crate) id: u64,
     pub(crate) name: String,
-    pub(crate) source: String,
     pub(crate) group: String,
 }
 
@@ -27,7 +26,6 @@ pub(crate) fn series(rest: &Rest) -> Vec<Series> {
             all.push(Series {
                 id: item["id"].as_u64().expect("an id"),
                 name: text("name"),
-                source: text("source"),
                 group: text("writerGroup"),
             });
         }
