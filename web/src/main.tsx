@@ -1,7 +1,5 @@
 /** Starts the page: catalogue first, so that nothing is ever shown without words. */
-import '@mantine/core/styles/baseline.css';
-import '@mantine/core/styles/default-css-variables.css';
-import '@mantine/core/styles/global.css';
+import './mantine.css';
 import './theme.css';
 import './page.css';
 import { createRoot } from 'react-dom/client';

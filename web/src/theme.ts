@@ -12,8 +12,6 @@ export const theme = createTheme({
     Button: { defaultProps: { size: 'sm', h: 40 } },
     TextInput: { defaultProps: { size: 'md' } },
     PasswordInput: { defaultProps: { size: 'md' } },
-    // Scroll locking writes a style element, which the console's content security policy forbids.
-    Modal: { defaultProps: { lockScroll: false } },
     Menu: { defaultProps: { transitionProps: { duration: 0 } } },
     Popover: { defaultProps: { transitionProps: { duration: 0 } } },
   },

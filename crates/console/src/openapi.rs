@@ -52,10 +52,24 @@ pub(crate) fn document() -> OpenApi {
             let description = operation.description.take().unwrap_or_default();
             operation.description = Some(format!("{description}\n\nRole: {role}.").trim_start().to_owned());
             operation.security = Some(security);
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response {
+                    response.description = meaning(status).to_owned();
+                }
+            }
             operation.responses.responses.insert("default".to_owned(), problem());
         }
     }
     document
+}
+
+/// Every response must have a description (OpenAPI 3.1, 4.8.17).
+fn meaning(status: &str) -> &'static str {
+    match status {
+        "201" => "It was made.",
+        "204" => "It was done.",
+        _ => "What was asked for.",
+    }
 }
 
 fn requirements() -> Vec<SecurityRequirement> {

@@ -3,10 +3,10 @@
 use crate::auth::principal::{Principal, Via};
 use crate::auth::tokens::Token;
 use crate::auth::users::User;
-use crate::value::{Sample, SampleSchema};
+use crate::value::Sample;
 use gemba_api::flow::{Problem, StageReport};
 use gemba_api::rest::Role;
-use gemba_api::{Bucket, GapEntry, SeriesInfo, WriterCompleteness};
+use gemba_api::{Bucket, GapEntry, SeriesInfo};
 use gemba_base::Secret;
 use gemba_model::DateTime;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     /// Hand it back as continuationToken to go on; null at the end.
+    #[schema(required = true)]
     pub(crate) continuation_token: Option<String>,
 }
 
@@ -53,7 +54,7 @@ pub(crate) struct Series {
     /// Engineering unit; empty for none.
     unit: String,
     /// The newest sample; null when no value ever came.
-    #[schema(value_type = Option<SampleSchema>)]
+    #[schema(required = true)]
     last: Option<Sample>,
 }
 
@@ -70,7 +71,7 @@ impl From<SeriesInfo> for Series {
             writer_group: info.writer_group,
             writer: info.writer,
             unit: info.unit,
-            last: info.last.map(Sample),
+            last: info.last.map(Sample::from),
         }
     }
 }
@@ -101,17 +102,19 @@ pub(crate) struct BucketItem {
     /// Start of the interval; it ends where the next one starts.
     #[schema(value_type = String)]
     start: DateTime,
-    #[schema(value_type = Option<f64>)]
+    #[schema(value_type = Option<f64>, required = true)]
     min: Option<Number>,
-    #[schema(value_type = Option<f64>)]
+    #[schema(value_type = Option<f64>, required = true)]
     max: Option<Number>,
-    #[schema(value_type = Option<f64>)]
+    #[schema(value_type = Option<f64>, required = true)]
     avg: Option<Number>,
     /// Samples of any status.
     count: u64,
     /// Samples with status Bad.
     bad: u64,
+    #[schema(required = true)]
     first: Option<Point>,
+    #[schema(required = true)]
     last: Option<Point>,
 }
 
@@ -148,10 +151,10 @@ pub(crate) struct Buckets {
 pub(crate) struct Gap {
     series: u64,
     /// Source time of the last value before; null when there was none.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required = true)]
     from: Option<DateTime>,
     /// Source time of the first value after; null while there is none.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required = true)]
     to: Option<DateTime>,
     /// Why.
     #[schema(example = "disconnection")]
@@ -159,6 +162,7 @@ pub(crate) struct Gap {
     /// Where: field, edge, hub or store.
     hop: &'static str,
     /// How many values, where that is known.
+    #[schema(required = true)]
     count: Option<u64>,
     /// Whether values flow again.
     closed: bool,
@@ -177,8 +181,6 @@ impl From<GapEntry> for Gap {
         }
     }
 }
-
-pub(crate) type Completeness = List<WriterCompleteness>;
 
 /// Values per second of a stage, over about the last ten seconds, all instances together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
@@ -262,9 +264,10 @@ pub(crate) struct SessionInfo {
     /// session or token.
     kind: &'static str,
     /// For the header X-CSRF-Token of unsafe requests; null with a token, which needs none.
+    #[schema(required = true)]
     csrf_token: Option<String>,
     /// When the session ends unless it is used again; null with a token.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required = true)]
     expires_at: Option<DateTime>,
 }
 
@@ -340,7 +343,7 @@ pub(crate) struct TokenItem {
     created_by: String,
     #[schema(value_type = String)]
     created_at: DateTime,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required = true)]
     expires_at: Option<DateTime>,
 }
 

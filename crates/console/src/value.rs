@@ -4,7 +4,8 @@ use gemba_api::StoredSample;
 use gemba_model::text::base64;
 use gemba_model::variant::ExtensionBody;
 use gemba_model::{DateTime, StatusCode, Variant};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use utoipa::ToSchema;
 
 /// A Variant in its JSON form: integers are exact literals, non-finite numbers are strings, arrays nest by
@@ -119,7 +120,7 @@ impl Serialize for Nested<'_> {
 
 /// The symbolic name of a status, or its hexadecimal digits.
 #[derive(Debug, Clone, Copy)]
-struct StatusName(StatusCode);
+pub(crate) struct StatusName(StatusCode);
 
 impl Serialize for StatusName {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -127,60 +128,67 @@ impl Serialize for StatusName {
     }
 }
 
-/// One value with everything that makes it trustworthy.
-#[derive(Debug, Clone, ToSchema)]
-#[schema(as = Sample)]
-#[allow(dead_code, reason = "the fields describe what the Serialize implementation writes")]
-pub(crate) struct SampleSchema {
-    /// JSON numbers for all numeric types (Int64 and UInt64 as exact literals), "NaN", "Infinity" and
-    /// "-Infinity" as strings, ByteString as base64, arrays as (nested) arrays, structures as
-    /// {"typeId", "body"}; null for no value.
-    value: Option<serde_json::Value>,
-    /// The StatusCode, all 32 bits.
-    status: u32,
-    /// Its symbolic name.
-    #[schema(example = "Good")]
-    status_name: String,
-    /// Absent stays null.
-    source_timestamp: Option<String>,
-    /// Absent stays null.
-    server_timestamp: Option<String>,
-    /// Picoseconds below the tick in units of 10 ps; left out when 0.
-    source_picoseconds: Option<u16>,
-    /// Picoseconds below the tick in units of 10 ps; left out when 0.
-    server_picoseconds: Option<u16>,
-}
-
-/// A stored sample, in the shape of every answer that has samples.
+/// A Variant that is owned; see [`Json`].
 #[derive(Debug, Clone)]
-pub(crate) struct Sample(pub(crate) StoredSample);
+pub(crate) struct Value(Variant);
 
-impl Serialize for Sample {
+impl Serialize for Value {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let sample = &self.0;
-        let mut map = to.serialize_map(None)?;
-        map.serialize_entry("value", &Json(&sample.value))?;
-        map.serialize_entry("status", &sample.status.0)?;
-        map.serialize_entry("statusName", &StatusName(sample.status))?;
-        map.serialize_entry("sourceTimestamp", &Time(sample.source_timestamp))?;
-        map.serialize_entry("serverTimestamp", &Time(sample.server_timestamp))?;
-        if sample.source_picoseconds != 0 {
-            map.serialize_entry("sourcePicoseconds", &sample.source_picoseconds)?;
-        }
-        if sample.server_picoseconds != 0 {
-            map.serialize_entry("serverPicoseconds", &sample.server_picoseconds)?;
-        }
-        map.end()
+        Json(&self.0).serialize(to)
     }
 }
 
-struct Time(Option<DateTime>);
+/// One value with everything that makes it trustworthy.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Sample {
+    /// JSON numbers for all numeric types (Int64 and UInt64 as exact literals); "NaN", "Infinity" and
+    /// "-Infinity" as strings; ByteString as base64; arrays as (nested) arrays; structures as
+    /// {"typeId", "body"}; null for no value.
+    #[schema(value_type = Option<serde_json::Value>, required = true)]
+    value: Value,
+    /// The StatusCode, all 32 bits.
+    #[schema(value_type = u64)]
+    status: u32,
+    /// Its symbolic name.
+    #[schema(value_type = String, example = "Good")]
+    status_name: StatusName,
+    /// When the source took the value; absent stays null.
+    #[schema(value_type = Option<String>, required = true)]
+    source_timestamp: Option<DateTime>,
+    /// When the server had it; absent stays null.
+    #[schema(value_type = Option<String>, required = true)]
+    server_timestamp: Option<DateTime>,
+    /// Picoseconds below the tick in units of 10 ps; left out when 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    source_picoseconds: u16,
+    /// Picoseconds below the tick in units of 10 ps; left out when 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    server_picoseconds: u16,
+    /// When the hub took it; only where both other times are absent, because it is sorted by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    received_timestamp: Option<DateTime>,
+}
 
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Some(time) => to.collect_str(time),
-            None => to.serialize_none(),
+const fn is_zero(picoseconds: &u16) -> bool {
+    *picoseconds == 0
+}
+
+impl From<StoredSample> for Sample {
+    fn from(sample: StoredSample) -> Self {
+        let untimed = sample.source_timestamp.is_none() && sample.server_timestamp.is_none();
+        Self {
+            value: Value(sample.value),
+            status: sample.status.0,
+            status_name: StatusName(sample.status),
+            source_timestamp: sample.source_timestamp,
+            server_timestamp: sample.server_timestamp,
+            source_picoseconds: sample.source_picoseconds,
+            server_picoseconds: sample.server_picoseconds,
+            received_timestamp: untimed.then_some(sample.received),
         }
     }
 }

@@ -80,12 +80,15 @@ fn file(asset: &Asset, headers: &HeaderMap) -> Response {
 /// The shell is not cached: each answer has its own nonce.
 fn shell() -> Response {
     let asset = ASSETS.iter().find(|asset| asset.path == SHELL);
-    let text = asset.map_or(WITHOUT_PAGE.into(), |asset| String::from_utf8_lossy(asset.bytes));
+    page(&asset.map_or(WITHOUT_PAGE.into(), |asset| String::from_utf8_lossy(asset.bytes)))
+}
+
+fn page(text: &str) -> Response {
     let (text, style) = if text.contains(NONCE) {
         let nonce = gemba_base::random::hex::<16>();
         (text.replace(NONCE, &nonce), format!("style-src 'self' 'nonce-{nonce}'"))
     } else {
-        (text.into_owned(), "style-src 'self' 'unsafe-inline'".to_owned())
+        (text.to_owned(), "style-src 'self' 'unsafe-inline'".to_owned())
     };
     let policy = POLICY.replace("style-src 'self'", &style);
     let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static(POLICY));
@@ -94,4 +97,68 @@ fn shell() -> Response {
         (header::CONTENT_SECURITY_POLICY, policy),
     ];
     (headers, text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::to_bytes;
+
+    const SCRIPT: Asset = Asset {
+        path: "/assets/index-1a2b.js",
+        content_type: "text/javascript; charset=utf-8",
+        etag: "\"1a2b-5\"",
+        bytes: b"plain",
+        gzip: Some(b"gzipped"),
+    };
+
+    fn get(asset: &Asset, header: (header::HeaderName, &'static str)) -> Response {
+        file(asset, &HeaderMap::from_iter([(header.0, HeaderValue::from_static(header.1))]))
+    }
+
+    fn shown<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+        response.headers().get(name)?.to_str().ok()
+    }
+
+    async fn body(response: Response) -> Bytes {
+        to_bytes(response.into_body(), 1 << 20).await.expect("a body")
+    }
+
+    #[tokio::test]
+    async fn files_are_compressed_for_those_who_accept_it() {
+        let plain = get(&SCRIPT, (header::ACCEPT_ENCODING, "br"));
+        assert_eq!(shown(&plain, "content-encoding"), None);
+        assert_eq!(body(plain).await, "plain");
+        let gzip = get(&SCRIPT, (header::ACCEPT_ENCODING, "br, gzip;q=0.9"));
+        assert_eq!(shown(&gzip, "content-encoding"), Some("gzip"));
+        assert_eq!(shown(&gzip, "content-type"), Some("text/javascript; charset=utf-8"));
+        assert_eq!(shown(&gzip, "vary"), Some("accept-encoding"));
+        assert_eq!(body(gzip).await, "gzipped");
+    }
+
+    #[test]
+    fn hashed_names_are_kept_for_ever_and_others_are_asked_for_again() {
+        let none = (header::ACCEPT, "*/*");
+        let hashed = get(&SCRIPT, none.clone());
+        assert_eq!(shown(&hashed, "cache-control"), Some("public, max-age=31536000, immutable"));
+        let other = get(&Asset { path: "/favicon.svg", ..SCRIPT }, none);
+        assert_eq!(shown(&other, "cache-control"), Some("no-cache"));
+        assert_eq!(shown(&other, "etag"), Some("\"1a2b-5\""));
+        assert_eq!(get(&SCRIPT, (header::IF_NONE_MATCH, "W/\"x\", \"1a2b-5\"")).status(), 304);
+        assert_eq!(get(&SCRIPT, (header::IF_NONE_MATCH, "\"other\"")).status(), 200);
+    }
+
+    #[tokio::test]
+    async fn each_answer_has_a_nonce_of_its_own_in_policy_and_page() {
+        let first = page("<meta content=\"__CSP_NONCE__\"><style nonce=\"__CSP_NONCE__\">");
+        let policy = shown(&first, "content-security-policy").unwrap_or_default().to_owned();
+        let nonce =
+            policy.split_once("'nonce-").and_then(|(_, rest)| rest.split_once('\'')).expect("a nonce").0;
+        assert_eq!(nonce.len(), 32);
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let text = format!("<meta content=\"{nonce}\"><style nonce=\"{nonce}\">");
+        assert_eq!(body(first).await, text);
+        let second = page("__CSP_NONCE__");
+        assert!(!shown(&second, "content-security-policy").unwrap_or_default().contains(nonce));
+    }
 }

@@ -161,6 +161,9 @@ pub(crate) struct LoadArgs {
     /// User name and password that servers ask for, as USER:PASSWORD.
     #[arg(long)]
     pub(crate) user: Option<String>,
+    /// Address on which the servers listen.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: std::net::IpAddr,
     /// Port of the first server; the others follow. 0 picks free ones.
     #[arg(long, default_value_t = 0)]
     pub(crate) port: u16,

@@ -68,6 +68,8 @@ pub(crate) struct State {
     heard: BTreeMap<u32, i64>,
     /// When the first thing after the last freeze came.
     dirty_since: Option<Duration>,
+    /// The manifest was lost: numbers of producers unknown to it begin anywhere.
+    resync: bool,
     /// Files, or row groups of them, that cannot be read.
     damaged: HashSet<(String, Option<usize>)>,
 }
@@ -90,6 +92,8 @@ struct Flushed {
     store: ManifestStore,
     ledger: Arc<Ledger>,
     pending: Arc<Pending>,
+    /// Revision of the series dictionary as of its file.
+    series: u64,
     /// Files of a table that are complete, though the manifest that names them is not: kept for the next try.
     written: Option<(u64, Vec<FileEntry>)>,
 }

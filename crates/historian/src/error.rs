@@ -28,14 +28,6 @@ pub enum HistorianError {
         /// The newest version that is understood.
         known: u64,
     },
-    /// GMB-HIS-003. No manifest can be read, although there are samples.
-    #[error(
-        "{folder}: no manifest can be read, though there are sample files; restore `_manifest` from a backup"
-    )]
-    NoManifest {
-        /// The folder of the manifests.
-        folder: PathBuf,
-    },
     /// GMB-HIS-004. A file's bytes are not those that were written.
     #[error("{path} is damaged: {detail}; what else is stored stays readable")]
     Damaged {
@@ -61,7 +53,6 @@ impl HistorianError {
         ErrorCode(match self {
             Self::Storage { .. } => "GMB-HIS-001",
             Self::NewerFormat { .. } => "GMB-HIS-002",
-            Self::NoManifest { .. } => "GMB-HIS-003",
             Self::Damaged { .. } => "GMB-HIS-004",
             Self::Documents(_) => "GMB-HIS-005",
             Self::Log(_) => "GMB-HIS-006",

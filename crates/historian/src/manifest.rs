@@ -1,5 +1,7 @@
 //! The manifest: which files hold the samples, and up to where in the log they do.
 
+mod recovery;
+
 use crate::error::{HistorianError, Result};
 use crate::file::write::{create_root, read_small, write_small};
 use crate::file::{FileEntry, SampleFile};
@@ -10,6 +12,7 @@ use crate::row::Row;
 use crate::sealed;
 use gemba_base::disk::Disk;
 use gemba_model::DateTime;
+pub(crate) use recovery::Recovered;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -38,6 +41,9 @@ pub(crate) struct Manifest {
     pub(crate) gaps: Option<String>,
     /// Name of the file with messages that wait for their description.
     pub(crate) pending: Option<String>,
+    /// Path of the table with the names of series, for outside readers.
+    #[serde(default)]
+    pub(crate) series: Option<String>,
     pub(crate) files: Vec<FileEntry>,
 }
 
@@ -76,8 +82,8 @@ pub(crate) struct Opened {
     pub(crate) store: ManifestStore,
     /// What had to be passed over.
     pub(crate) damaged: Vec<HistorianError>,
-    /// The newest manifest could not be read; this is an older one.
-    pub(crate) is_old: bool,
+    /// The newest manifest could not be read; this is an older one, and what was found beside it.
+    pub(crate) recovered: Option<Recovered>,
 }
 
 impl ManifestStore {
@@ -110,18 +116,36 @@ impl ManifestStore {
                 match sealed::read::<Manifest>(&*store.disk, &path) {
                     Ok(manifest) => {
                         store.current = manifest;
-                        let is_old = wanted.is_some_and(|wanted| wanted != number);
-                        return Ok(Opened { store, damaged, is_old });
+                        let is_current = wanted == Some(number);
+                        let recovered = (!is_current).then(|| store.adopt(&mut damaged)).transpose()?;
+                        // Without CURRENT and without files, the very first start was cut off.
+                        let recovered = recovered
+                            .filter(|found| wanted.is_some() || found.files > 0 || !damaged.is_empty());
+                        return Ok(Opened { store, damaged, recovered });
                     }
                     Err(error @ HistorianError::NewerFormat { .. }) => return Err(error),
                     Err(error) => damaged.push(error),
                 }
             }
         }
-        if numbers.is_empty() && wanted.is_none() {
-            return Ok(Opened { store, damaged, is_old: false });
+        let recovered = store.adopt(&mut damaged)?;
+        let is_new = numbers.is_empty() && wanted.is_none() && recovered.files == 0 && damaged.is_empty();
+        if is_new {
+            // From now on a folder without a manifest is one that lost it.
+            let number = store.next_number();
+            store.commit(Manifest { number, ..Manifest::default() })?;
         }
-        Err(HistorianError::NoManifest { folder: store.folder })
+        Ok(Opened { store, damaged, recovered: (!is_new).then_some(recovered) })
+    }
+
+    /// Completes an old or empty manifest from the sample files themselves.
+    fn adopt(&mut self, damaged: &mut Vec<HistorianError>) -> Result<Recovered> {
+        let mut manifest = self.current.clone();
+        let mut found = recovery::adopt(&*self.disk, &self.root, &mut manifest)?;
+        damaged.append(&mut found.damaged);
+        self.current = manifest;
+        self.number = self.number.max(found.number);
+        Ok(found)
     }
 
     fn paths(&self, number: u64) -> [PathBuf; 2] {
@@ -143,6 +167,10 @@ impl ManifestStore {
         let current = format!("{}\n", manifest.number);
         write_small(&*self.disk, &self.folder.join(CURRENT), current.as_bytes())?;
         self.previous = self.current.snapshots();
+        let old_series = self.current.series.take().filter(|old| manifest.series.as_ref() != Some(old));
+        if let Some(old) = old_series {
+            drop(self.disk.remove(&self.root.join(old)));
+        }
         self.current = manifest;
         self.forget_old();
         Ok(())
@@ -171,6 +199,12 @@ impl ManifestStore {
     pub(crate) fn remove_orphans(&self) {
         let named: BTreeSet<PathBuf> =
             self.current.files.iter().map(|entry| self.root.join(&entry.path)).collect();
+        let series = self.root.join("series");
+        for path in self.disk.list(&series).unwrap_or_default() {
+            if self.current.series.as_ref().is_none_or(|name| self.root.join(name) != path) {
+                drop(self.disk.remove(&path));
+            }
+        }
         for folder in self.disk.list(&self.root.join("samples")).unwrap_or_default() {
             for path in self.disk.list(&folder).unwrap_or_default() {
                 if !named.contains(&path) {

@@ -82,6 +82,15 @@ impl Producers {
         }
     }
 
+    pub(crate) fn knows(&self, key: &ProducerKey) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Begins an account in the middle.
+    pub(crate) fn begin(&mut self, key: &ProducerKey, next: u64) {
+        self.0.insert(key.clone(), Producer { next, ..Producer::default() });
+    }
+
     /// Whether another epoch of the producer was heard before this one.
     pub(crate) fn is_new_epoch(&self, key: &ProducerKey) -> bool {
         !self.0.contains_key(key)

@@ -1,6 +1,7 @@
 //! The series dictionary: a surrogate id for each value of each node, for ever.
 
 mod document;
+pub(crate) mod export;
 
 use crate::error::{HistorianError, Result};
 use document::SeriesDocument;
@@ -152,6 +153,8 @@ fn key(id: u64) -> String {
 pub(crate) struct SeriesDictionary {
     entries: BTreeMap<u64, SeriesEntry>,
     by_node: HashMap<Arc<str>, Vec<u64>>,
+    /// Grows with each change.
+    revision: u64,
 }
 
 impl SeriesDictionary {
@@ -187,6 +190,10 @@ impl SeriesDictionary {
 
     pub(crate) fn entry(&self, id: u64) -> Option<&SeriesEntry> {
         self.entries.get(&id)
+    }
+
+    pub(crate) const fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Series after an id, ascending.
@@ -249,6 +256,7 @@ impl SeriesDictionary {
 
     /// Takes over what was written.
     pub(crate) fn commit(&mut self, plan: Plan) -> Vec<u64> {
+        self.revision += u64::from(!plan.changed.is_empty());
         for entry in plan.changed.into_values() {
             self.insert(entry);
         }

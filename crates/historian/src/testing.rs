@@ -107,6 +107,7 @@ impl TestEdge {
         }
     }
 
+    #[allow(dead_code)] // One of the two test binaries that share this file does without.
     pub(crate) fn gap(&mut self, record: &GapRecord) -> DeviceMessage {
         let body = serde_json::to_vec(record).expect("is JSON");
         self.message(properties::KIND_GAP, body)

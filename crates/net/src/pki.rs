@@ -2,7 +2,7 @@
 //! renewed before they end.
 
 use crate::error::TlsError;
-use gemba_base::{files, random};
+use gemba_base::{Clock, Tasks, files, random};
 use gemba_model::DateTime;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -40,7 +41,7 @@ pub struct ServerFiles {
 /// Makes sure that `folder` holds an authority (`ca.pem`, `ca.key`) and a server certificate signed by it
 /// (`server.pem`, `server.key`) for the given hosts, this machine's name, `localhost` and the loopback
 /// addresses. What is there, fits and lasts another 60 days is kept; the rest is made anew. Call it at each
-/// start and daily; [`crate::tls::Acceptor::watch`] takes over what changed.
+/// start, and [`keep_renewed`] then; [`crate::tls::Acceptor::watch`] takes over what changed.
 ///
 /// # Errors
 /// [`TlsError::File`] or [`TlsError::Making`]. A damaged or foreign `ca.key` is an error: a new authority would
@@ -57,6 +58,31 @@ pub fn ensure_server(folder: &Path, hosts: &[String], now: DateTime) -> Result<S
         authority.issue_server(folder, &certificate, &key, &names, now)?;
     }
     Ok(ServerFiles { ca: file("ca.pem"), certificate, key, renewed: !fits })
+}
+
+/// Calls [`ensure_server`] daily until `tasks` stops, so that a process that runs for years renews its
+/// certificate. A failure is logged and tried again the next day; there are 60 of them.
+pub fn keep_renewed(folder: PathBuf, hosts: Vec<String>, clock: Arc<dyn Clock>, tasks: &Tasks) {
+    let stopping = tasks.clone();
+    tasks.spawn(async move {
+        loop {
+            tokio::select! {
+                () = stopping.stopping() => return,
+                () = tokio::time::sleep(DAY) => {}
+            }
+            let (folder, hosts, now) = (folder.clone(), hosts.clone(), clock.now());
+            match tokio::task::spawn_blocking(move || ensure_server(&folder, &hosts, now)).await {
+                Ok(Ok(files)) if files.renewed => {
+                    tracing::info!(certificate = %files.certificate.display(), "server certificate renewed");
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(code = %error.code(), %error, "the certificate was not renewed")
+                }
+                Err(error) => tracing::error!(%error, "the renewal was ended"),
+            }
+        }
+    });
 }
 
 /// DNS names in lower case and addresses, each once.

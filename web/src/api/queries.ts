@@ -80,6 +80,26 @@ export function samplesQuery(id: number, from: number, to: number, limit: number
   });
 }
 
+/** The nearest samples outside of a range; `after` only where the range has an end that does not move. */
+export function boundsQuery(id: number, from: number, to: number, after: boolean) {
+  const nearest = async (range: Record<string, string>, signal: AbortSignal): Promise<Reading | null> => {
+    const page = await askJson<Page<Reading>>(`/series/${id}/samples${queryString({ ...range, limit: 1 })}`, { signal });
+    return page.items[0] ?? null;
+  };
+  return queryOptions({
+    queryKey: ['bounds', id, from, to, after],
+    staleTime: Infinity,
+    gcTime: 60_000,
+    queryFn: async ({ signal }) => {
+      const [earlier, later] = await Promise.all([
+        nearest({ to: iso(from), order: 'desc' }, signal),
+        after ? nearest({ from: iso(to), order: 'asc' }, signal) : null,
+      ]);
+      return { before: earlier, after: later };
+    },
+  });
+}
+
 export function gapsQuery(series: number, from: number, to: number) {
   return queryOptions({
     queryKey: ['gaps', series, from, to],

@@ -7,6 +7,7 @@ import { Wanted } from './wanted';
 
 const COALESCE_MS = 100;
 const REOPEN_MS = 150;
+const HIDDEN_MS = 60_000;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 15_000;
 /** Between two flushes at most so many events are held; the server sends ten a second. */
@@ -21,6 +22,7 @@ export class LiveStream {
   #pending: ValuesEvent[] = [];
   #flushTimer: ReturnType<typeof setTimeout> | null = null;
   #openTimer: ReturnType<typeof setTimeout> | null = null;
+  #hiddenTimer: ReturnType<typeof setTimeout> | null = null;
   #retryMs = RETRY_FIRST_MS;
   #running = false;
   readonly #wanted = new Wanted();
@@ -54,15 +56,28 @@ export class LiveStream {
   start(): void {
     if (this.#running) return;
     this.#running = true;
+    document.addEventListener('visibilitychange', this.#onVisibility);
     this.#schedule(0);
   }
 
   stop(): void {
     this.#running = false;
+    document.removeEventListener('visibilitychange', this.#onVisibility);
     this.#close();
     this.#state = NOTHING_LIVE;
     this.#notify();
   }
+
+  /** A page that nobody sees gives its stream back: browsers open few connections, and the server counts them. */
+  #onVisibility = (): void => {
+    if (this.#hiddenTimer !== null) clearTimeout(this.#hiddenTimer);
+    this.#hiddenTimer = null;
+    if (document.visibilityState === 'visible') {
+      if (this.#source === null) this.#schedule(0);
+    } else {
+      this.#hiddenTimer = setTimeout(() => this.#close(), HIDDEN_MS);
+    }
+  };
 
   #dispatch(action: LiveAction): void {
     const next = reduceLive(this.#state, action);

@@ -53,3 +53,8 @@ export function sourceOf(flow: Flow | null, endpoint: string, group?: string): S
 export function useSource(endpoint: string, group?: string): Source | null {
   return useSyncExternalStore(live.subscribe, () => sourceOf(live.state().flow, endpoint, group));
 }
+
+/** Endpoints of the servers that report, one a line; changes only when they do. */
+export function useReportedEndpoints(): string {
+  return useSyncExternalStore(live.subscribe, () => (live.state().flow?.stages ?? []).flatMap((stage) => stage.sources.map((source) => source.endpoint)).join('\n'));
+}

@@ -23,7 +23,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** The server's time in milliseconds, renewed each second. */
-export function useNow(): number {
-  return useSyncExternalStore(subscribe, () => now);
+/** The server's time in milliseconds, renewed each second, or on a coarser grid. */
+export function useNow(gridMs = TICK_MS): number {
+  return useSyncExternalStore(subscribe, () => (gridMs <= TICK_MS ? now : Math.floor(now / gridMs) * gridMs));
 }

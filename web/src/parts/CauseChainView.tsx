@@ -37,10 +37,10 @@ function Explanation({ source, reading, chain }: { source: Source | null; readin
   const since = instant(chain.since);
   const bad = reading && qualityOf(reading.status) !== 'good' ? reading : null;
   const reason = bad ? reasonKey(bad.statusName) : null;
-  if (source === null && !bad) return <p className={classes.text}>{t('chain.noReport')}</p>;
+  if (source === null && !bad) return <p className={classes.plain}>{t('chain.noReport')}</p>;
   if (chain.culprit === null) {
     return (
-      <p className={classes.text}>
+      <p className={classes.plain}>
         {t('chain.whole')} {since !== null && <>{t('chain.liveSince')} <At at={since} />.</>}
       </p>
     );

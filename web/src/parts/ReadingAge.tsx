@@ -1,6 +1,7 @@
 /** Age of a reading in words; a stale one says since when nothing vouches for it. */
-import { ageText } from '@/reading/age';
+import { ageText, durationText } from '@/reading/age';
 import { clockText, fullClockText } from '@/reading/clock';
+import { STALE_AFTER_MS } from '@/reading/trust';
 import { useWords } from '@/words/words';
 import classes from './Reading.module.css';
 import type { TrustedReading } from './useTrustedReading';
@@ -17,9 +18,10 @@ export function ReadingAge({ trusted }: { trusted: TrustedReading }) {
     );
   }
   if (trust.at === null) return <span className={classes.nothing}>{words.t('reading.noTime')}</span>;
+  const unchanged = trust.kind === 'fresh' && trust.vouched && now - trust.at > STALE_AFTER_MS;
   return (
-    <time className={`figures ${classes.age}`} dateTime={new Date(trust.at).toISOString()} title={fullClockText(trust.at, words)}>
-      {ageText(trust.at, now, words)}
+    <time className={`figures ${classes.age}`} dateTime={new Date(trust.at).toISOString()} title={`${fullClockText(trust.at, words)}${unchanged ? `. ${words.t('reading.vouched')}` : ''}`}>
+      {unchanged ? words.t('reading.unchanged', { duration: durationText(now - trust.at, words.language) }) : ageText(trust.at, now, words)}
     </time>
   );
 }

@@ -7,7 +7,7 @@ export function ReadingValue({ trusted, unit }: { trusted: TrustedReading; unit:
   const { t } = useWords();
   const { text, trust, quality } = trusted;
   if (trust.kind === 'none' || text === '') {
-    return <span className={classes.nothing}>{t(trust.kind === 'none' ? 'reading.noneYet' : 'reading.noValue')}</span>;
+    return <span className={classes.nothing} data-value>{t(trust.kind === 'none' ? 'reading.noneYet' : 'reading.noValue')}</span>;
   }
   return (
     <span className={classes.value} data-stale={trust.kind === 'stale' || undefined} data-quality={quality} title={text}>

@@ -1,9 +1,17 @@
 /** An empty place that says what it is for, and what fills it. */
 import classes from './Teach.module.css';
 
-export function Teach({ title, children, action }: { title: string; children: React.ReactNode; action?: React.ReactNode }) {
+interface Props {
+  title: string;
+  children: React.ReactNode;
+  action?: React.ReactNode;
+  /** Stands among other parts of a page, not alone on it. */
+  among?: boolean;
+}
+
+export function Teach({ title, children, action, among }: Props) {
   return (
-    <section className={classes.teach}>
+    <section className={classes.teach} data-among={among || undefined}>
       <h2>{title}</h2>
       <div className={classes.text}>{children}</div>
       {action && <div className={classes.action}>{action}</div>}

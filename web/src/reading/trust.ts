@@ -7,11 +7,13 @@ export const STALE_AFTER_MS = 60_000;
 
 export type Trust =
   | { kind: 'none' }
-  | { kind: 'fresh'; at: number | null }
+  /** vouched: its server is live, and would have sent a newer value if there were one. */
+  | { kind: 'fresh'; at: number | null; vouched: boolean }
   | { kind: 'stale'; at: number | null; since: number | null };
 
+/** The time to sort and age by: source, else server, else receive time. */
 export function readingTime(reading: Reading): number | null {
-  return instant(reading.sourceTimestamp) ?? instant(reading.serverTimestamp);
+  return instant(reading.sourceTimestamp) ?? instant(reading.serverTimestamp) ?? instant(reading.receivedTimestamp);
 }
 
 /**
@@ -25,9 +27,9 @@ export function trustOf(reading: Reading | null, source: Source | null, now: num
   // Without the stream nobody vouches for anything any more.
   if (lostSince !== null) return { kind: 'stale', at, since: lostSince };
   if (source !== null) {
-    if (source.state === 'live') return { kind: 'fresh', at };
+    if (source.state === 'live') return { kind: 'fresh', at, vouched: true };
     return { kind: 'stale', at, since: instant(source.lastData) ?? instant(source.since) };
   }
-  if (at === null) return { kind: 'fresh', at };
-  return now - at > STALE_AFTER_MS ? { kind: 'stale', at, since: at } : { kind: 'fresh', at };
+  if (at === null) return { kind: 'fresh', at, vouched: false };
+  return now - at > STALE_AFTER_MS ? { kind: 'stale', at, since: at } : { kind: 'fresh', at, vouched: false };
 }

@@ -1,8 +1,4 @@
 /** Ctrl-K: finds series, places and actions; everything by keyboard. */
-import '@mantine/core/styles/Modal.css';
-import '@mantine/core/styles/ModalBase.css';
-import '@mantine/core/styles/Overlay.css';
-import '@mantine/core/styles/Paper.css';
 import { Modal } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
@@ -48,7 +44,10 @@ export function CommandPalette() {
   };
 
   return (
-    <Modal opened onClose={closePalette} withCloseButton={false} padding={0} size={620} yOffset="10dvh" transitionProps={{ duration: 0 }} title={null} aria-label={t('palette.title')}>
+    // Locking the scroll would write a style element, which the content security policy forbids.
+    <Modal.Root opened onClose={closePalette} padding={0} size={620} yOffset="10dvh" transitionProps={{ duration: 0 }} lockScroll={false}>
+      <Modal.Overlay />
+      <Modal.Content aria-label={t('palette.title')}>
       <div className={classes.palette}>
         <label className={classes.field}>
           <Icon name="search" />
@@ -77,7 +76,8 @@ export function CommandPalette() {
         </div>
         {entries.length === 0 && <p className={classes.none}>{found.isFetching ? t('palette.looking') : t('palette.none', { text })}</p>}
       </div>
-    </Modal>
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 

@@ -1,11 +1,9 @@
 /** Who is signed in; scheme, language, zone, keys; signing out. */
-import '@mantine/core/styles/Menu.css';
-import '@mantine/core/styles/Popover.css';
-import '@mantine/core/styles/UnstyledButton.css';
 import { Menu } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { askJson } from '@/api/client';
 import { sessionQuery } from '@/api/queries';
+import { useFlow } from '@/live/useLive';
 import { Icon, type IconName } from '@/parts/Icon';
 import { IconButton } from '@/parts/IconButton';
 import { prefer, usePreferences, type Scheme } from '@/parts/preferences';
@@ -27,9 +25,10 @@ export async function signOut(): Promise<void> {
 export function PersonMenu() {
   const { t } = useWords();
   const { scheme, language, utc, singleKeys } = usePreferences();
+  const { flow } = useFlow();
   const { data: session } = useQuery({ ...sessionQuery, enabled: false });
   return (
-    <Menu position="bottom-end" width={260}>
+    <Menu position="bottom-end" width={260} defaultOpened>
       <Menu.Target>
         <IconButton icon="person" name={t('person.menu')} />
       </Menu.Target>
@@ -49,6 +48,7 @@ export function PersonMenu() {
         <Choice on={utc} choose={() => prefer({ utc: !utc })} text={t('person.utc')} />
         <Choice on={singleKeys} choose={() => prefer({ singleKeys: !singleKeys })} text={t('person.singleKeys')} />
         <Menu.Divider />
+        {flow && <Menu.Label>Gemba {flow.version}</Menu.Label>}
         <Entry icon="leave" act={() => void signOut()} text={t('person.signOut')} />
       </Menu.Dropdown>
     </Menu>

@@ -2,13 +2,12 @@
 import { useMatches } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect } from 'react';
 import { Icon } from '@/parts/Icon';
-import { IconButton } from '@/parts/IconButton';
 import { useWords } from '@/words/words';
 import { openPalette } from './palette';
+import { PersonButton } from './PersonButton';
 import { PLACES } from './places';
 import classes from './TopLine.module.css';
 
-const PersonMenu = lazy(() => import('./PersonMenu').then((module) => ({ default: module.PersonMenu })));
 const RangePicker = lazy(() => import('@/pages/trends/RangePicker').then((module) => ({ default: module.RangePicker })));
 
 export function TopLine() {
@@ -37,9 +36,7 @@ export function TopLine() {
         <kbd>{t('palette.key')}</kbd>
       </button>
       <span className={classes.person}>
-        <Suspense fallback={<IconButton icon="person" name={t('person.menu')} />}>
-          <PersonMenu />
-        </Suspense>
+        <PersonButton />
       </span>
     </header>
   );

@@ -29,6 +29,12 @@ const firstStart = createRoute({
   component: lazyRouteComponent(() => import('@/pages/entry/FirstStartPage'), 'FirstStartPage'),
 });
 
+const errorPage = createRoute({
+  getParentRoute: () => root,
+  path: '/docs/errors/$code',
+  component: lazyRouteComponent(() => import('@/pages/errors/ErrorPage'), 'ErrorPage'),
+});
+
 const shell = createRoute({
   getParentRoute: () => root,
   id: 'shell',
@@ -71,7 +77,7 @@ const trends = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, firstStart, shell.addChildren([home, flow, series, trends])]),
+  routeTree: root.addChildren([signIn, firstStart, errorPage, shell.addChildren([home, flow, series, trends])]),
   parseSearch,
   stringifySearch: writeSearch,
   defaultPreload: 'intent',

@@ -2,6 +2,7 @@
 import type { Bucket, Reading } from '@/api/types';
 import { instant } from '@/reading/clock';
 import { qualityOf } from '@/reading/quality';
+import { readingTime } from '@/reading/trust';
 import { plottable } from '@/reading/value';
 import { holeBetween, type Hole } from './holes';
 
@@ -19,11 +20,22 @@ export interface Trace {
   /** The value holds until the next sample (states, counters); otherwise neighbours are joined. */
   step: boolean;
   bad: Interval[];
-  /** Texts of a text series, by their place on the y axis. */
+  /** Texts of a text series, by their place on the y axis; for switches `false` and `true`. */
   categories: string[];
+  /** The last point is no sample: the value is only known to hold until then. */
+  held: number | null;
 }
 
-export const NO_TRACE: Trace = { x: [], y: [], raw: true, step: false, bad: [], categories: [] };
+/** The samples next to a range on either side: a line reaches to them, as nothing lies between. */
+export interface Bounds {
+  before: TimedReading | null;
+  after: TimedReading | null;
+}
+
+export const UNBOUNDED: Bounds = { before: null, after: null };
+export const SWITCH: readonly string[] = ['false', 'true'];
+
+export const NO_TRACE: Trace = { x: [], y: [], raw: true, step: false, bad: [], categories: [], held: null };
 
 /** More different texts than this do not fit an axis. */
 const CATEGORIES_MAX = 24;
@@ -37,7 +49,7 @@ export interface TimedReading extends Reading {
 export function timed(readings: readonly Reading[]): TimedReading[] {
   const out: TimedReading[] = [];
   for (const reading of readings) {
-    const at = instant(reading.sourceTimestamp) ?? instant(reading.serverTimestamp);
+    const at = readingTime(reading);
     if (at !== null) out.push({ ...reading, at });
   }
   return out.sort((a, b) => a.at - b.at);
@@ -48,7 +60,7 @@ class TraceBuilder {
   readonly #holes: readonly Hole[];
 
   constructor(raw: boolean, holes: readonly Hole[]) {
-    this.trace = { x: [], y: [], raw, step: false, bad: [], categories: [] };
+    this.trace = { x: [], y: [], raw, step: false, bad: [], categories: [], held: null };
     this.#holes = holes;
   }
 
@@ -83,9 +95,11 @@ function looksLikeStates(values: Iterable<number | null>): boolean {
 }
 
 /** One point a sample. Bad ones break the line and are hatched until the next sample. */
-export function traceOfSamples(samples: readonly TimedReading[], holes: readonly Hole[], until: number): Trace {
+export function traceOfSamples(inside: readonly TimedReading[], holes: readonly Hole[], until: number, bounds: Bounds = UNBOUNDED): Trace {
   const builder = new TraceBuilder(true, holes);
   const { trace } = builder;
+  const samples = [bounds.before, ...inside, bounds.after].filter((sample) => sample !== null);
+  if (samples.some((sample) => typeof sample.value === 'boolean')) trace.categories.push(...SWITCH);
   samples.forEach((sample, index) => {
     const next = samples[index + 1]?.at ?? until;
     if (qualityOf(sample.status) === 'bad') {
@@ -97,7 +111,7 @@ export function traceOfSamples(samples: readonly TimedReading[], holes: readonly
     if (value === null) builder.break(sample.at);
     else builder.point(sample.at, value);
   });
-  trace.step = trace.categories.length > 0 || samples.some((sample) => typeof sample.value === 'boolean') || looksLikeStates(trace.y);
+  trace.step = trace.categories.length > 0 || looksLikeStates(trace.y);
   return trace;
 }
 
@@ -119,8 +133,9 @@ function extend(intervals: Interval[], next: Interval): void {
  * Up to four points a bucket (first, least, greatest, last): the line looks as the samples would, at a fraction of
  * their number. Least and greatest stand inside the bucket, whose width is about a pixel.
  */
-export function traceOfBuckets(buckets: readonly Bucket[], width: number, holes: readonly Hole[], until: number): Trace {
+export function traceOfBuckets(buckets: readonly Bucket[], width: number, holes: readonly Hole[], until: number, bounds: Bounds = UNBOUNDED): Trace {
   const builder = new TraceBuilder(false, holes);
+  placeBound(builder, bounds.before);
   const filled = buckets.filter((bucket) => bucket.count > 0);
   filled.forEach((bucket, index) => {
     const start = instant(bucket.start) ?? 0;
@@ -136,8 +151,16 @@ export function traceOfBuckets(buckets: readonly Bucket[], width: number, holes:
     }
     pointsOf(bucket, first, last).forEach(([at, value]) => builder.point(at, value));
   });
+  placeBound(builder, bounds.after);
   builder.trace.step = looksLikeStates(filled.flatMap((bucket) => [bucket.min, bucket.max, bucket.first ? Number(bucket.first.value) : null]));
   return builder.trace;
+}
+
+function placeBound(builder: TraceBuilder, bound: TimedReading | null): void {
+  if (bound === null) return;
+  const value = qualityOf(bound.status) === 'bad' ? null : plottable(bound.value);
+  if (value === null) builder.break(bound.at);
+  else builder.point(bound.at, value);
 }
 
 function pointsOf(bucket: Bucket, first: number, last: number): [number, number][] {
@@ -167,6 +190,7 @@ export function withTail(base: Trace, tail: readonly TimedReading[], holes: read
   trace.bad = base.bad.map((interval) => ({ ...interval }));
   trace.categories = base.categories.slice();
   trace.step = base.step;
+  trace.held = base.held;
   const firstFresh = fresh[0];
   const lastBad = trace.bad.at(-1);
   if (firstFresh && lastBad && lastBad.to > firstFresh.at && lastBad.from < firstFresh.at) lastBad.to = firstFresh.at;
@@ -180,6 +204,14 @@ export function withTail(base: Trace, tail: readonly TimedReading[], holes: read
     if (value !== null) builder.point(sample.at, value);
   });
   return trace;
+}
+
+/** The last value drawn on until `now`, where a live server vouches that there is no newer one. */
+export function heldUntil(trace: Trace, now: number, holes: readonly Hole[]): Trace {
+  const last = trace.x.at(-1);
+  const value = trace.y.at(-1);
+  if (last === undefined || value === undefined || value === null || last >= now || holeBetween(holes, last, now)) return trace;
+  return { ...trace, x: [...trace.x, now], y: [...trace.y, value], held: now };
 }
 
 /** The trace moved in time, for comparison with another range. */

@@ -17,15 +17,17 @@ export function zonedText(ms: number, zone: string): string {
   return parts(ms, zone);
 }
 
-/** The instant of a local time in a zone; null for what is no time. Of an hour that happens twice, the first. */
+const DAY = 86_400_000;
+
+/**
+ * The instant of a local time in a zone; null for what is no time. Of an hour that happens twice, the first; an hour
+ * that a zone leaves out is read by the clock before it.
+ */
 export function zonedInstant(text: string, zone: string): number | null {
   const wanted = Date.parse(`${text}Z`);
   if (!Number.isFinite(wanted)) return null;
-  let guess = wanted;
-  for (let round = 0; round < 3; round += 1) {
-    const off = Date.parse(`${parts(guess, zone)}Z`) - wanted;
-    if (off === 0) return guess;
-    guess -= off;
-  }
-  return guess;
+  const local = (ms: number) => Date.parse(`${parts(ms, zone)}Z`);
+  const candidates = [wanted - DAY, wanted + DAY].map((near) => wanted - (local(near) - near));
+  const fitting = candidates.filter((candidate) => local(candidate) === wanted);
+  return fitting.length > 0 ? Math.min(...fitting) : (candidates[0] ?? null);
 }

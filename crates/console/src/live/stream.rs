@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// Comments keep proxies from closing a stream without events; the flow comes each second, so these are rare.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A client that takes nothing for so long is given up.
+const STALL_MAX: Duration = Duration::from_secs(60);
 /// Events on their way to the client; while they wait nothing is looked at, so that what changes meanwhile
 /// is sent once, with its newest value.
 const EVENTS_WAITING: usize = 2;
@@ -96,7 +98,7 @@ impl Live {
     }
 
     async fn send_values(&mut self) -> Result<(), Gone> {
-        let place = self.sender.reserve().await.map_err(|_| Gone)?;
+        let place = patiently(self.sender.reserve()).await?;
         if let Some(data) = self.values.look(&self.core) {
             place.send(event("values", &data));
         }
@@ -109,8 +111,12 @@ impl Live {
     }
 
     async fn send(&self, event: Bytes) -> Result<(), Gone> {
-        self.sender.send(event).await.map_err(|_| Gone)
+        patiently(self.sender.send(event)).await
     }
+}
+
+async fn patiently<T, E>(send: impl Future<Output = Result<T, E>>) -> Result<T, Gone> {
+    tokio::time::timeout(STALL_MAX, send).await.map_err(|_| Gone)?.map_err(|_| Gone)
 }
 
 fn ticks(period: Duration) -> Interval {
@@ -160,7 +166,7 @@ impl Values {
             match sample {
                 Some(sample) if self.sent.get(&id) != Some(&sample) => {
                     self.sent.insert(id, sample.clone());
-                    series.insert(id, Some(Sample(sample)));
+                    series.insert(id, Some(Sample::from(sample)));
                 }
                 None if first => drop(series.insert(id, None)),
                 _ => {}

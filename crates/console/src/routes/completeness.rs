@@ -3,10 +3,10 @@
 use crate::ApiError;
 use crate::core::Core;
 use crate::params::Params;
-use crate::shapes::{Completeness, Gap, List, Page};
+use crate::shapes::{Gap, List, Page};
 use axum::Json;
 use axum::extract::State;
-use gemba_api::GapQuery;
+use gemba_api::{GapQuery, WriterCompleteness};
 use std::sync::Arc;
 
 const PAGE_DEFAULT: usize = 100;
@@ -39,11 +39,11 @@ pub(crate) async fn gaps(State(core): State<Arc<Core>>, params: Params) -> Resul
 
 /// Counts of every producer's epochs, accounted by message sequence numbers.
 #[utoipa::path(get, path = "/api/v1/completeness", tag = "completeness",
-    responses((status = 200, body = Completeness)))]
+    responses((status = 200, body = List<WriterCompleteness>)))]
 pub(crate) async fn completeness(
     State(core): State<Arc<Core>>,
     _: Params,
-) -> Result<Json<Completeness>, ApiError> {
+) -> Result<Json<List<WriterCompleteness>>, ApiError> {
     let ledger = Arc::clone(&core.ledger);
     let items = core.reads.run(move || Ok::<_, ApiError>(ledger.completeness())).await?;
     Ok(Json(List { items }))

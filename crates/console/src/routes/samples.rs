@@ -9,7 +9,7 @@ use crate::ApiError;
 use crate::core::Core;
 use crate::params::Params;
 use crate::shapes::Page;
-use crate::value::{Sample, SampleSchema};
+use crate::value::Sample;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -43,7 +43,7 @@ const CSV: &str = "text/csv";
         ("continuationToken" = Option<String>, Query, description = "From the page or stream before."),
     ),
     responses((status = 200, content(
-        (Page<SampleSchema> = "application/json"),
+        (Page<Sample> = "application/json"),
         (String = "application/x-ndjson"),
         (String = "text/csv"),
     ))))]
@@ -104,7 +104,7 @@ fn page(history: &dyn History, cursor: Cursor, limit: usize) -> Result<Page<Samp
                 return ControlFlow::Break(());
             }
             progress.pass(&sample);
-            items.push(Sample(sample));
+            items.push(Sample::from(sample));
         }
         ControlFlow::Continue(())
     })?;

@@ -4,7 +4,7 @@ use crate::ApiError;
 use crate::core::Core;
 use crate::params::{Params, shorten};
 use crate::shapes::{Buckets, Page, Series};
-use crate::value::{Sample, SampleSchema};
+use crate::value::Sample;
 use axum::Json;
 use axum::extract::{Path, State};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) fn series_id(text: &str) -> Result<u64, ApiError> {
         ("continuationToken" = Option<String>, Query, description = "From the page before."),
     ),
     responses((status = 200, body = Page<Series>)))]
-pub(crate) async fn list(
+pub(crate) async fn list_series(
     State(core): State<Arc<Core>>,
     params: Params,
 ) -> Result<Json<Page<Series>>, ApiError> {
@@ -47,7 +47,7 @@ pub(crate) async fn list(
 /// One series.
 #[utoipa::path(get, path = "/api/v1/series/{id}", tag = "series",
     params(("id" = u64, Path)), responses((status = 200, body = Series)))]
-pub(crate) async fn one(
+pub(crate) async fn series(
     State(core): State<Arc<Core>>,
     Path(id): Path<String>,
 ) -> Result<Json<Series>, ApiError> {
@@ -58,8 +58,8 @@ pub(crate) async fn one(
 
 /// The newest sample of a series.
 #[utoipa::path(get, path = "/api/v1/series/{id}/last", tag = "series",
-    params(("id" = u64, Path)), responses((status = 200, body = SampleSchema)))]
-pub(crate) async fn last(
+    params(("id" = u64, Path)), responses((status = 200, body = Sample)))]
+pub(crate) async fn last_sample(
     State(core): State<Arc<Core>>,
     Path(id): Path<String>,
 ) -> Result<Json<Sample>, ApiError> {
@@ -70,7 +70,7 @@ pub(crate) async fn last(
         // Told apart from a series that does not exist.
         None => Err(history.series_by_id(id).map_or_else(ApiError::from, |_| ApiError::NoValue(id))),
     };
-    Ok(Json(Sample(core.reads.run(find).await?)))
+    Ok(Json(core.reads.run(find).await?.into()))
 }
 
 /// Aggregates of intervals of equal width. Numbers are of Good and Uncertain samples only; an interval

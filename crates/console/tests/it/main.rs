@@ -10,5 +10,6 @@ mod openapi;
 mod page;
 mod plant;
 mod reads;
+mod schema;
 mod sessions;
 mod streams;

@@ -70,6 +70,7 @@ fn load_options(args: &LoadArgs, scratch: &Path) -> Result<LoadOptions> {
         }
     };
     options.seed = args.seed;
+    options.listen = args.host;
     options.base_port = args.port;
     if let Some(servers) = args.servers {
         options.servers = servers as usize;

@@ -1,12 +1,13 @@
 //! What people and scripts meet on the command line.
 
+use crate::support::Folder;
 use crate::support::chain::{FREE_PORTS, Gemba, command};
 use crate::support::process::gemba;
-use crate::support::Folder;
 
 fn fails(arguments: &[&str]) -> (i32, String) {
     let output = gemba().args(arguments).output().expect("gemba can be started");
-    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let text =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     (output.status.code().unwrap_or(-1), text)
 }
 
@@ -33,8 +34,14 @@ fn config_show_names_the_origin_of_each_value() {
         .output()
         .expect("gemba can be started");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.lines().any(|line| line.contains("hub.partitions = 8") && line.ends_with("# command line")), "{text}");
-    assert!(text.lines().any(|line| line.contains("9999") && line.contains("GEMBA__CONSOLE__LISTEN")), "{text}");
+    assert!(
+        text.lines().any(|line| line.contains("hub.partitions = 8") && line.ends_with("# command line")),
+        "{text}"
+    );
+    assert!(
+        text.lines().any(|line| line.contains("9999") && line.contains("GEMBA__CONSOLE__LISTEN")),
+        "{text}"
+    );
 }
 
 #[test]
@@ -47,7 +54,11 @@ fn identities_and_tokens_work_with_and_without_a_live_process() {
     let mut platform = Gemba::run("platform", folder.path(), &data, &arguments);
     let endpoints = platform.endpoints();
     let connection = command(&["hub", "identity", "create", "press-1", "--data", &data_text]);
-    assert!(connection.starts_with("HostName=127.0.0.1:") && connection.contains(";DeviceId=press-1;SharedAccessKey="), "{connection}");
+    assert!(
+        connection.starts_with("HostName=127.0.0.1:")
+            && connection.contains(";DeviceId=press-1;SharedAccessKey="),
+        "{connection}"
+    );
     let port = endpoints["mqtts"].as_str().and_then(|url| url.rsplit(':').next()).expect("a port");
     assert!(connection.contains(port), "{connection} names the port {port}");
     let (code, text) = fails(&["hub", "identity", "create", "press-1", "--data", &data_text]);
@@ -55,7 +66,9 @@ fn identities_and_tokens_work_with_and_without_a_live_process() {
     assert!(text.contains("press-1"), "{text}");
     let file = folder.path().join("press-2.json");
     command(&["hub", "enroll", "press-2", "--out", &file.display().to_string(), "--data", &data_text]);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).expect("the file is there").permissions());
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(&file).expect("the file is there").permissions(),
+    );
     assert_eq!(mode & 0o777, 0o600);
     let (code, text) = fails(&["run", "--role", "platform", "--data", &data_text]);
     assert_eq!(code, 1);

@@ -34,7 +34,10 @@ fn kills_cuts_and_full_disks_lose_nothing() {
         let hold = Duration::from_millis(200 + next(&mut random) % 3000);
         let pause = Duration::from_millis(next(&mut random) % 1500);
         let window = rig.inflict(fault, hold);
-        println!("{event:>4} {fault:?} for {hold:?}: whole again after {:.1} s", window.to.since(window.from).as_secs_f64());
+        println!(
+            "{event:>4} {fault:?} for {hold:?}: whole again after {:.1} s",
+            window.to.since(window.from).as_secs_f64()
+        );
         windows.push(window);
         rig.run_for(pause);
     }
@@ -65,17 +68,25 @@ fn check(rig: &Rig, windows: &[Window]) {
     }
     check_ledger(&ledger, windows, &all);
     check_counts(&ledger, &missing);
-    println!("{stored} counts of {} series stored once; ledger: {:?}", all.len(), checker::by_reason(&ledger));
+    println!(
+        "{stored} counts of {} series stored once; ledger: {:?}",
+        all.len(),
+        checker::by_reason(&ledger)
+    );
 }
 
 /// A gap without a fault is a lie; a gap at a fault that loses nothing is a loss.
 fn check_ledger(ledger: &[Gap], windows: &[Window], all: &[Series]) {
     let slack = Duration::from_secs(2);
     for gap in ledger {
-        let (from, to) = (gap.from.unwrap_or(DateTime::MIN), gap.to.unwrap_or(DateTime::from_ticks(i64::MAX)));
-        let overlaps = |window: &&Window| from <= window.to.saturating_add(slack) && to >= window.from.saturating_sub(slack);
+        let (from, to) =
+            (gap.from.unwrap_or(DateTime::MIN), gap.to.unwrap_or(DateTime::from_ticks(i64::MAX)));
+        let overlaps = |window: &&Window| {
+            from <= window.to.saturating_add(slack) && to >= window.from.saturating_sub(slack)
+        };
         let faults: Vec<Fault> = windows.iter().filter(overlaps).map(|window| window.fault).collect();
-        let name = all.iter().find(|series| series.id == gap.series).map_or("?", |series| series.name.as_str());
+        let name =
+            all.iter().find(|series| series.id == gap.series).map_or("?", |series| series.name.as_str());
         assert!(!faults.is_empty(), "{name}: {gap:?} is at no fault; faults: {windows:?}");
         assert!(gap.closed, "{name}: {gap:?} is still open");
         let may_lose = faults.iter().any(|fault| *fault == Fault::KillSimulator);
@@ -92,7 +103,10 @@ fn check_counts(ledger: &[Gap], missing: &BTreeMap<u64, u64>) {
         if unknown.is_empty() {
             assert_eq!(counted, *missing, "series {series}: the ledger's counts are not what is missing");
         } else {
-            assert!(counted <= *missing, "series {series}: the ledger counts {counted}, {missing} are missing");
+            assert!(
+                counted <= *missing,
+                "series {series}: the ledger counts {counted}, {missing} are missing"
+            );
         }
     }
 }

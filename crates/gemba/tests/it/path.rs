@@ -21,14 +21,18 @@ fn counters_of_other_peoples_servers_are_stored_once_in_order_to_the_tick() {
     ];
     let servers: Vec<(CounterServer, bool)> = cases
         .into_iter()
-        .filter_map(|(vendor, secure)| Some((CounterServer::start(vendor, secure, TAGS, folder.path())?, secure)))
+        .filter_map(|(vendor, secure)| {
+            Some((CounterServer::start(vendor, secure, TAGS, folder.path())?, secure))
+        })
         .collect();
     if servers.is_empty() {
         return;
     }
-    let entries: Vec<_> = servers.iter().map(|(server, secure)| server.entry(*secure, TAGS, server.port)).collect();
+    let entries: Vec<_> =
+        servers.iter().map(|(server, secure)| server.entry(*secure, TAGS, server.port)).collect();
     let file = folder.path().join("publishednodes.json");
-    std::fs::write(&file, serde_json::to_string_pretty(&entries).expect("JSON")).expect("the file can be written");
+    std::fs::write(&file, serde_json::to_string_pretty(&entries).expect("JSON"))
+        .expect("the file can be written");
     let file = file.display().to_string();
     let mut arguments = vec!["--role", "platform,edge", "--published-nodes", &file];
     arguments.extend(FREE_PORTS);

@@ -29,6 +29,7 @@ class Users(UserManager):
 async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--tags", type=int, default=20)
     parser.add_argument("--period-ms", type=int, default=100)
     parser.add_argument("--secure", action="store_true")
@@ -39,11 +40,11 @@ async def main():
     server = Server(user_manager=Users(name, password))
     await server.init()
     await server.set_application_uri("urn:gemba:test:asyncua")
-    server.set_endpoint(f"opc.tcp://127.0.0.1:{options.port}/asyncua/")
+    server.set_endpoint(f"opc.tcp://{options.host}:{options.port}/asyncua/")
     if options.secure:
         key, certificate = Path(options.pki) / "key.pem", Path(options.pki) / "certificate.der"
         await setup_self_signed_certificate(
-            key, certificate, "urn:gemba:test:asyncua", "127.0.0.1",
+            key, certificate, "urn:gemba:test:asyncua", options.host,
             [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH], {"commonName": "asyncua counters"},
         )
         await server.load_certificate(str(certificate))

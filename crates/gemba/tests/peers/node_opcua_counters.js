@@ -4,7 +4,7 @@ const { OPCUAServer, VariantArrayType, DataType, StatusCodes, MessageSecurityMod
   OPCUACertificateManager } = require("node-opcua");
 const path = require("path");
 
-const options = { port: 0, tags: 20, "period-ms": 100, pki: "." };
+const options = { port: 0, host: "127.0.0.1", tags: 20, "period-ms": 100, pki: "." };
 for (let i = 2; i < process.argv.length; i++) {
   const name = process.argv[i].replace(/^--/, "");
   options[name] = process.argv[i + 1] && !process.argv[i + 1].startsWith("--") ? process.argv[++i] : true;
@@ -19,7 +19,7 @@ async function main() {
   await certificateManager.initialize();
   const server = new OPCUAServer({
     port: Number(options.port),
-    hostname: "127.0.0.1",
+    hostname: options.host,
     resourcePath: "/node",
     serverInfo: { applicationUri: "urn:gemba:test:node-opcua" },
     serverCertificateManager: certificateManager,

@@ -73,7 +73,11 @@ impl Engine {
         }
         match failure {
             Some(error) => Err(error),
-            None => writer.finish(),
+            None => {
+                let replaced: Vec<&str> = inputs.iter().map(|file| file.entry.path.as_str()).collect();
+                writer.note_origin(&self.covered(), &replaced, (0, 1));
+                writer.finish()
+            }
         }
     }
 

@@ -2,12 +2,13 @@
 
 use super::{Engine, Flushed, Frozen};
 use crate::day::Day;
-use crate::error::Result;
-use crate::file::write::SampleWriter;
+use crate::error::{HistorianError, Result};
+use crate::file::write::{SampleWriter, write_table};
 use crate::file::{FileEntry, SampleFile};
 use crate::manifest::FOLDER;
 use crate::read::fold::Folder;
 use crate::row::Row;
+use crate::series::export;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -66,6 +67,18 @@ impl Engine {
         if !Arc::ptr_eq(&flushed.pending, &frozen.pending) {
             manifest.pending = flushed.store.write_pending(number, &frozen.pending)?;
         }
+        let series = self.with_state(|state| {
+            let revision = state.series.revision();
+            (revision != flushed.series).then(|| (revision, export::table(&state.series)))
+        });
+        if let Some((revision, table)) = series {
+            let name = format!("series/series-{number}.parquet");
+            let table =
+                table.map_err(|error| HistorianError::Invalid(format!("the series table: {error}")))?;
+            write_table(&*self.disk, &self.root, &name, &table)?;
+            manifest.series = Some(name);
+            flushed.series = revision;
+        }
         manifest.files.extend(files.iter().cloned());
         flushed.store.commit(manifest)
     }
@@ -83,12 +96,15 @@ impl Engine {
 
     fn write_each_day(&self, frozen: &Frozen, number: u64, entries: &mut Vec<FileEntry>) -> Result<()> {
         let table = &frozen.memtable;
-        for day in days(frozen) {
+        let days = days(frozen);
+        let count = days.len();
+        for day in days {
             let name = format!("samples/{}/part-{number:08}-{}.parquet", day.folder(), entries.len());
             let mut writer = SampleWriter::create(&*self.disk, &self.root, name)?;
             for series in table.series() {
                 write_folded(&mut writer, table.range(series, day.start(), day.end()))?;
             }
+            writer.note_origin(&frozen.covered, &[], (entries.len(), count));
             entries.push(writer.finish()?);
         }
         Ok(())

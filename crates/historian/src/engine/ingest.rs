@@ -211,7 +211,11 @@ impl Engine {
     /// Takes the message's number into the account, and what it says about those before it into the ledger.
     fn account(&self, state: &mut State, sender: &Sender) {
         let Some((key, sequence)) = &sender.account else { return };
-        let arrival = state.producers.classify(key, *sequence);
+        let mut arrival = state.producers.classify(key, *sequence);
+        if state.resync && !state.producers.knows(key) {
+            Arc::make_mut(&mut state.producers).begin(key, *sequence);
+            arrival = Arrival::Due;
+        }
         let doubtful = state.producers.iter().any(|(known, producer)| known == key && producer.doubtful);
         if state.producers.is_new_epoch(key) {
             // What the old epoch had not delivered is gone with the edge's state.

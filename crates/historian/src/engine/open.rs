@@ -38,7 +38,7 @@ impl Engine {
             problems.set(&*clock, code, &root.display().to_string(), error.to_string(), RESTORE, 3);
         };
         opened.damaged.iter().for_each(report);
-        let last = store.read_last().unwrap_or_else(|error| {
+        let mut last = store.read_last().unwrap_or_else(|error| {
             report(&error);
             Vec::new()
         });
@@ -56,9 +56,25 @@ impl Engine {
                 Ok(crate::pending::Pending::default())
             }
         })?;
-        if !opened.is_old {
-            store.remove_orphans();
-        }
+        let dirty_since = match &opened.recovered {
+            None => {
+                store.remove_orphans();
+                None
+            }
+            Some(found) => {
+                let text = format!(
+                    "The newest manifest in {} cannot be read; {} sample files that no manifest names were \
+                     taken over, and counts of producers may be too low",
+                    root.display(),
+                    found.files
+                );
+                let remedy = "Nothing needs to be done; look at the volume's health";
+                problems.set(&*clock, "GMB-HIS-003", &root.display().to_string(), text, remedy, 2);
+                last.extend(found.last.values().cloned());
+                // A new manifest is written soon, so that this is not done again.
+                Some(clock.monotonic())
+            }
+        };
         let mut files = FileSet::default();
         for entry in &store.current.files {
             files.insert(Arc::new(SampleFile::new(Arc::clone(&disk), &root, entry.clone())));
@@ -74,6 +90,8 @@ impl Engine {
             descriptions: Arc::new(Descriptions::load(&*docs)?),
             consumed: store.current.covered.clone(),
             heard: store.current.heard.clone(),
+            dirty_since,
+            resync: opened.recovered.is_some(),
             ..State::default()
         };
         Ok(Self {
@@ -83,7 +101,7 @@ impl Engine {
             clock,
             docs,
             state: Mutex::new(state),
-            flushed: Mutex::new(Flushed { store, ledger, pending, written: None }),
+            flushed: Mutex::new(Flushed { store, ledger, pending, series: 0, written: None }),
             compacting: Mutex::new(()),
             version: AtomicU64::new(0),
             problems,
@@ -97,7 +115,9 @@ fn by_id(rows: Vec<Row>) -> Vec<Option<Row>> {
     let mut table: Vec<Option<Row>> = Vec::new();
     table.resize_with(length, || None);
     for row in rows {
-        if let Some(slot) = table.get_mut(row.series as usize) {
+        if let Some(slot) = table.get_mut(row.series as usize)
+            && slot.as_ref().is_none_or(|known| known.key() <= row.key())
+        {
             *slot = Some(row);
         }
     }

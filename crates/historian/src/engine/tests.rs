@@ -325,6 +325,50 @@ fn a_damaged_manifest_has_a_copy_and_a_newer_one_is_refused() {
 }
 
 #[test]
+fn without_any_manifest_the_files_speak_for_themselves() {
+    for how_many in [1, 99] {
+        let mut house = House::new();
+        house.options.day_files_max = 2;
+        house.reopen();
+        let mut edge = TestEdge::new("press");
+        let description = edge.description(WRITER, 1, 1);
+        house.log.append(0, edge.metadata(&description));
+        for value in 0..5 {
+            let batch = Batch::of(&description).value(0, value, value as f64);
+            house.log.append(0, edge.data(&description, &batch.0));
+            house.ingest();
+            house.engine().flush_all().expect("flushes");
+            if value == 3 {
+                while house.engine().compact().expect("compacts") {}
+            }
+        }
+        let before = house.read(1);
+        house.log.trim(0, house.engine().covered()[&0]);
+        for path in house.manifest_paths().into_iter().rev().take(how_many * 2) {
+            house.disk.install(&path, b"{}");
+        }
+        if how_many > 9 {
+            house.manifest_paths().iter().for_each(|path| house.disk.uninstall(path));
+            house.disk.uninstall(&house.manifest_path().with_file_name("CURRENT"));
+        }
+        for _ in 0..2 {
+            house.reopen();
+            assert_eq!(house.read(1), before);
+            let last = house.engine().with_state(|state| state.last(1).map(|row| row.time));
+            assert_eq!(last, Some(at(4).ticks()));
+        }
+        assert!(house.engine().problems.list().iter().any(|problem| problem.code == "GMB-HIS-003"));
+        house.log.append(0, edge.data(&description, &Batch::of(&description).value(0, 9, 9.0).0));
+        house.ingest();
+        assert_eq!((house.read(1).len(), house.gaps().len()), (6, 0));
+        house.engine().flush_all().expect("flushes");
+        house.reopen();
+        assert_eq!(house.read(1).len(), 6);
+        assert!(house.engine().problems.list().is_empty());
+    }
+}
+
+#[test]
 fn a_new_epoch_says_that_the_edge_lost_its_state() {
     let mut house = House::new();
     let mut edge = TestEdge::new("press");

@@ -39,6 +39,13 @@ pub(crate) const KEY_FORMAT: &str = "gemba.format";
 /// Key of the checksums of row groups: `end:crc` in hexadecimal digits, separated by commas.
 pub(crate) const KEY_CHECKS: &str = "gemba.checks";
 
+/// Key of the log's offsets that are covered by this file and all before it: `partition:offset`, with commas.
+pub(crate) const KEY_COVERED: &str = "gemba.covered";
+/// Key of a file's place among the files of its flush: `index/count`.
+pub(crate) const KEY_PART: &str = "gemba.part";
+/// Key of the paths of files that this one replaces, separated by commas.
+pub(crate) const KEY_REPLACES: &str = "gemba.replaces";
+
 fn timestamp(unit: TimeUnit) -> DataType {
     DataType::Timestamp(unit, Some("UTC".into()))
 }

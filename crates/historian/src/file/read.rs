@@ -1,6 +1,6 @@
 //! Reading a sample file: only the pages that hold a series, each row group checked once against its checksum.
 
-use super::columns::{KEY_CHECKS, KEY_FORMAT, column};
+use super::columns::{KEY_CHECKS, KEY_COVERED, KEY_FORMAT, KEY_PART, KEY_REPLACES, column};
 use super::decode::Columns;
 use super::io::PositionedFile;
 use super::{FORMAT_VERSION, FileEntry};
@@ -13,6 +13,8 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::reader::Length;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,6 +79,51 @@ impl OpenFile {
         }
         drop(tail);
         Self::from_footer(path.to_owned(), file)
+    }
+
+    /// Opens a file of which no manifest tells. Its times are for the caller to find.
+    pub(crate) fn adopt(disk: &dyn Disk, path: &Path, name: String) -> Result<(Self, FileEntry)> {
+        let damaged = |error: std::io::Error| HistorianError::damaged(path, error);
+        let file = disk.open(path, false).and_then(PositionedFile::new).map_err(damaged)?;
+        let opened = Self::from_footer(path.to_owned(), file)?;
+        let bytes = opened.file.len();
+        let tail = opened.groups.last().map_or(0, |group| group.bytes.end);
+        let tail_bytes = opened.file.bytes(tail, bytes).map_err(damaged)?;
+        let series = opened.groups.iter().fold((u64::MAX, 0), |all: (u64, u64), group| {
+            (all.0.min(group.series.0), all.1.max(group.series.1))
+        });
+        let entry = FileEntry {
+            path: name,
+            rows: opened.groups.iter().map(|group| group.rows as u64).sum(),
+            bytes,
+            series,
+            time: (i64::MAX, i64::MIN),
+            tail,
+            tail_crc: crc32c::crc32c(&tail_bytes),
+        };
+        Ok((opened, entry))
+    }
+
+    /// What the file says it covers, by partition.
+    pub(crate) fn covered(&self) -> BTreeMap<u32, u64> {
+        let text = value(self.metadata.metadata(), KEY_COVERED).unwrap_or_default();
+        let pair = |part: &str| {
+            let (partition, offset) = part.split_once(':')?;
+            Some((partition.parse().ok()?, offset.parse().ok()?))
+        };
+        text.split(',').filter_map(pair).collect()
+    }
+
+    /// Its place among the files of its flush, and how many those are.
+    pub(crate) fn part(&self) -> Option<(usize, usize)> {
+        let (part, count) = value(self.metadata.metadata(), KEY_PART)?.split_once('/')?;
+        Some((part.parse().ok()?, count.parse().ok()?))
+    }
+
+    /// Paths of the files that this one replaces.
+    pub(crate) fn replaces(&self) -> Vec<String> {
+        let text = value(self.metadata.metadata(), KEY_REPLACES).unwrap_or_default();
+        text.split(',').filter(|path| !path.is_empty()).map(str::to_owned).collect()
     }
 
     fn from_footer(path: PathBuf, file: PositionedFile) -> Result<Self> {

@@ -1,16 +1,18 @@
 //! Writing a sample file: temporary name, fsync, rename, fsync of the folder.
 
 use super::FileEntry;
-use super::columns::{KEY_CHECKS, ROW_GROUP_ROWS, properties, schema};
+use super::columns::{KEY_CHECKS, KEY_COVERED, KEY_PART, KEY_REPLACES, ROW_GROUP_ROWS, properties, schema};
 use super::encode::BatchBuilder;
 use super::io::CheckedWriter;
 use crate::error::{HistorianError, Result};
 use crate::row::Row;
+use arrow_array::RecordBatch;
 use gemba_base::disk::Disk;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -107,6 +109,21 @@ impl<'a> SampleWriter<'a> {
         })
     }
 
+    /// Notes in the file itself what it covers and replaces, for the day when no manifest says so.
+    pub(crate) fn note_origin(
+        &mut self,
+        covered: &BTreeMap<u32, u64>,
+        replaces: &[&str],
+        part: (usize, usize),
+    ) {
+        let covered: Vec<String> = covered.iter().map(|(p, offset)| format!("{p}:{offset}")).collect();
+        let part = format!("{}/{}", part.0, part.1);
+        let notes = [(KEY_COVERED, covered.join(",")), (KEY_REPLACES, replaces.join(",")), (KEY_PART, part)];
+        for (key, text) in notes {
+            self.writer.append_key_value_metadata(KeyValue::new(key.to_owned(), text));
+        }
+    }
+
     /// Completes the file under its final name, durably. The folder's entry is made durable too.
     pub(crate) fn finish(mut self) -> Result<FileEntry> {
         if self.batch.rows() > 0 {
@@ -129,6 +146,26 @@ impl<'a> SampleWriter<'a> {
         self.entry.tail_crc = crc;
         Ok(self.entry)
     }
+}
+
+/// Writes a small table as a Parquet file, durably.
+pub(crate) fn write_table(disk: &dyn Disk, root: &Path, name: &str, table: &RecordBatch) -> Result<()> {
+    let path = root.join(name);
+    if let Some(folder) = path.parent() {
+        create_folder(disk, folder)?;
+    }
+    let mut temporary = Temporary { disk, path: path.with_extension("tmp"), published: false };
+    let failed = |error| storage(&path, error);
+    let file = disk
+        .open(&temporary.path, true)
+        .and_then(CheckedWriter::new)
+        .map_err(HistorianError::storage(&path))?;
+    let mut writer = ArrowWriter::try_new(file, table.schema(), Some(properties())).map_err(failed)?;
+    writer.write(table).map_err(failed)?;
+    writer.into_inner().map_err(failed)?.sync().map_err(HistorianError::storage(&path))?;
+    publish(disk, &temporary.path, &path)?;
+    temporary.published = true;
+    Ok(())
 }
 
 /// Gives a complete file its name, durably.

@@ -32,7 +32,7 @@ async fn series_are_listed_page_by_page_and_found_by_words() {
     let found = historian.series("URN:PRESS w2.f3", 10, None).expect("a page");
     assert_eq!(found.items.len(), 1);
     let series = historian.series_by_id(9).expect("is there");
-    assert_eq!(found.items, [series.clone()]);
+    assert_eq!(found.items.first(), Some(&series));
     expect![[r#"
         SeriesInfo {
             id: 9,

@@ -50,7 +50,7 @@ fn content(house: &House) {
         .sample(0, far, far, good, &Variant::String(Some("größe".to_owned())))
         .sample(1, time(864_000_000_000), None, good, &array)
         .sample(1, time(864_000_000_001), None, StatusCode(0x480), &Variant::Null);
-    batch.0.samples[0].source_picoseconds = 9_999;
+    batch.0.samples.iter_mut().take(1).for_each(|sample| sample.source_picoseconds = 9_999);
     house.log.append(0, edge.data(&description, &batch.0));
     let record = GapRecord {
         scope: GapScope::Producer,

@@ -1,15 +1,15 @@
 //! One partition: a durable log that is opened again when its disk failed.
 
+mod reading;
+mod reopening;
+
 use super::consumers::Consumers;
-use super::record::{self, KIND_MESSAGE};
+use super::record::KIND_MESSAGE;
 use bytes::Bytes;
-use gemba_api::{LogEntry, LogError, LogItem};
 use gemba_base::disk::Disk;
-use gemba_base::{Backoff, Counter, Metrics, Tasks, random};
+use gemba_base::{Counter, Metrics};
 use gemba_model::ErrorCode;
-use gemba_wal::{
-    AppendError, AppendTicket, Hold, Log, LogOptions, LogState, OpenError, ReadItem, Reader, Record,
-};
+use gemba_wal::{AppendError, AppendTicket, Hold, Log, LogOptions, OpenError, Reader, Record};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
+pub(super) use reopening::keep_open;
+
 /// After a refused append, appends are not tried for so long. Then the next one finds out.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Readers whose place is remembered: a consumer goes on without looking for it again.
-const READERS_MAX: usize = 8;
 
 /// Where a partition is.
 #[derive(Debug)]
@@ -204,81 +204,6 @@ impl Partition {
         self.consumers.committed_by_all(self.place.index)
     }
 
-    pub(super) fn read(&self, from: u64, bytes_max: usize) -> Result<Vec<LogItem>, LogError> {
-        let mut reader = self.reader(from)?;
-        let items = reader.read(bytes_max).map_err(|error| LogError {
-            code: error.code(),
-            detail: format!("partition {}: {error}", self.place.index),
-        })?;
-        let mut readers = self.readers.lock();
-        if readers.len() >= READERS_MAX {
-            readers.remove(0);
-        }
-        readers.push(reader);
-        drop(readers);
-        Ok(items.into_iter().map(|item| self.item(item)).collect())
-    }
-
-    fn reader(&self, from: u64) -> Result<Reader, LogError> {
-        let mut readers = self.readers.lock();
-        if let Some(at) = readers.iter().position(|reader| reader.offset() == from) {
-            return Ok(readers.remove(at));
-        }
-        drop(readers);
-        let Some(log) = self.current() else {
-            let detail = format!("partition {} is being opened again after a disk error", self.place.index);
-            return Err(LogError { code: ErrorCode("GMB-HUB-008"), detail });
-        };
-        Ok(log.reader(from))
-    }
-
-    fn item(&self, item: ReadItem) -> LogItem {
-        let frame = match item {
-            ReadItem::Frame(frame) => frame,
-            ReadItem::Corrupt { from_offset: from, next_offset: to } => {
-                self.unreadable.add(to - from);
-                return LogItem::Missing { from, to, damaged: true };
-            }
-            ReadItem::Trimmed { from_offset: from, next_offset: to } => {
-                return LogItem::Missing { from, to, damaged: false };
-            }
-        };
-        let offset = frame.offset;
-        let unreadable = match (frame.kind, record::decode(frame.payload)) {
-            (KIND_MESSAGE, Ok(message)) => return LogItem::Entry(LogEntry { offset, message }),
-            (KIND_MESSAGE, Err(error)) => error.to_string(),
-            (kind, _) => format!("the frame has kind {kind}, which this program does not know"),
-        };
-        self.unreadable.add(1);
-        tracing::error!(
-            partition = self.place.index,
-            offset,
-            code = "GMB-HUB-007",
-            error = unreadable,
-            "a message in the event log cannot be read"
-        );
-        LogItem::Missing { from: offset, to: offset + 1, damaged: true }
-    }
-
-    pub(super) async fn wait(&self, offset: u64) {
-        let mut openings = self.openings.subscribe();
-        loop {
-            openings.mark_unchanged();
-            if let Some(log) = self.current() {
-                let mut reader = log.reader(offset);
-                // Not to keep the log open while waiting: it could not be opened again then.
-                drop(log);
-                if reader.wait().await.is_ok() {
-                    return;
-                }
-            }
-            // Poisoned or closed: the next opening decides. The sender lives as long as this partition.
-            if openings.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
     pub(super) fn bounds(&self) -> (u64, u64) {
         self.current().map_or((0, 0), |log| (log.first_offset(), log.next_offset()))
     }
@@ -313,23 +238,6 @@ impl Partition {
         }
     }
 
-    /// Gives up the poisoned log and opens the folder again. Blocks on the disk.
-    fn reopen(&self) -> Result<(), OpenError> {
-        *self.log.write() = None;
-        self.holds.lock().clear();
-        self.readers.lock().clear();
-        let (log, recovery) = Log::open(self.place.disk.clone(), &self.place.folder, self.options.clone())?;
-        self.reopened.add(1);
-        tracing::warn!(
-            partition = self.place.index,
-            next_offset = recovery.next_offset,
-            cut_bytes = recovery.cut_bytes,
-            "event log opened again after a disk error"
-        );
-        self.install(log);
-        Ok(())
-    }
-
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.holds.lock().clear();
@@ -338,39 +246,8 @@ impl Partition {
             log.close();
         }
     }
-
-    fn is_broken(&self) -> bool {
-        !self.closed.load(Ordering::SeqCst)
-            && self.current().is_none_or(|log| log.state() == LogState::Poisoned)
-    }
 }
 
 fn reopening() -> AppendError {
     AppendError::Poisoned { reason: "it is being opened again".into() }
-}
-
-/// Opens a poisoned log again, with growing pauses, until `tasks` stops.
-pub(super) async fn keep_open(partition: Arc<Partition>, tasks: Tasks) {
-    let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
-    loop {
-        tokio::select! {
-            () = tasks.stopping() => return,
-            () = partition.broken.notified() => {}
-        }
-        while partition.is_broken() {
-            tokio::select! {
-                () = tasks.stopping() => return,
-                () = tokio::time::sleep(backoff.next_delay(random::number32())) => {}
-            }
-            let opening = partition.clone();
-            match tokio::task::spawn_blocking(move || opening.reopen()).await {
-                Ok(Ok(())) => backoff.reset(),
-                Ok(Err(error)) => tracing::error!(
-                    partition = partition.place.index, code = %error.code(), %error,
-                    "the event log could not be opened again, trying on"
-                ),
-                Err(error) => tracing::error!(partition = partition.place.index, %error, "opening was ended"),
-            }
-        }
-    }
 }

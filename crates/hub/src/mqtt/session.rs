@@ -3,6 +3,8 @@
 //! Messages are appended as they are read, without waiting for those before; acknowledgements follow in the same
 //! order when the log says that they are durable. When too much waits, the socket is not read.
 
+mod deadlines;
+
 use super::Shared;
 use super::handshake::Accepted;
 use super::tickets::{Append, Done, Ticket, Tickets};
@@ -19,18 +21,23 @@ use gemba_net::mqtt::{
 use gemba_wal::{AppendError, AppendTicket};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// Answers that a client may leave unread before its publishes are not read either.
 const UNWRITTEN_MAX: usize = 256 * 1024;
-/// Deadlines are looked at this often at least: the wall clock, which ends tokens, may jump.
-const LOOK_AT_LEAST: Duration = Duration::from_secs(60);
 
 /// A message that found the log's queue full, on its way into it.
 struct Blocked {
     append: BoxFuture<'static, Result<AppendTicket, AppendError>>,
     ticket: Ticket,
+}
+
+/// Answers wait for the client to read, as seen at the last look.
+struct Unread {
+    /// How much it had taken.
+    written: u64,
+    /// Since when it has taken nothing.
+    since: Instant,
 }
 
 pub(super) struct Session<'a> {
@@ -44,8 +51,7 @@ pub(super) struct Session<'a> {
     blocked: Option<Blocked>,
     subscribed: BTreeSet<Filter>,
     last_packet: Instant,
-    /// How much the client had read, and since when that has not changed.
-    read_by_client: (u64, Instant),
+    unread: Option<Unread>,
 }
 
 impl<'a> Session<'a> {
@@ -63,7 +69,7 @@ impl<'a> Session<'a> {
             blocked: None,
             subscribed: BTreeSet::new(),
             last_packet: Instant::now(),
-            read_by_client: (connection.written(), Instant::now()),
+            unread: None,
             shared,
             connection,
             accepted,
@@ -268,61 +274,6 @@ impl<'a> Session<'a> {
             self.shared.counters.messages.add(messages);
             self.shared.counters.bytes.add(bytes);
         }
-    }
-
-    /// The earliest moment at which the connection might have to end.
-    fn next_look(&self) -> Instant {
-        let now = Instant::now();
-        let options = &self.shared.options;
-        let token = now + self.accepted.expires.since(self.shared.parts.clock.now()).min(LOOK_AT_LEAST);
-        let stall = [self.oldest_waiting(), self.unread_since()]
-            .into_iter()
-            .flatten()
-            .map(|since| since + options.stall_max);
-        // A stall may begin at any time, so that is looked at as often as it may last.
-        let regular = now + options.stall_max.min(LOOK_AT_LEAST);
-        stall.chain([regular, token, self.keep_alive_end()]).min().unwrap_or(regular)
-    }
-
-    fn look(&mut self, timer: std::pin::Pin<&mut Sleep>) -> Result<(), End> {
-        let now = Instant::now();
-        let stall_max = self.shared.options.stall_max;
-        if self.accepted.expires <= self.shared.parts.clock.now() {
-            let detail = format!("the token ended at {}", self.accepted.expires);
-            return Err(End::new(EndReason::TokenEnded, detail));
-        }
-        if self.oldest_waiting().is_some_and(|since| since + stall_max <= now) {
-            let detail = format!("a message was not durable within {} ms", stall_max.as_millis());
-            return Err(End::new(EndReason::LogUnavailable, detail));
-        }
-        if self.read_by_client.0 != self.connection.written() {
-            self.read_by_client = (self.connection.written(), now);
-        }
-        if self.unread_since().is_some_and(|since| since + stall_max <= now) {
-            let detail = format!("{} bytes were not read", self.connection.unwritten());
-            return Err(End::new(EndReason::SlowReader, detail));
-        }
-        // While we do not read, silence is ours and not the client's.
-        if self.may_read() && self.keep_alive_end() <= now {
-            let detail = format!("nothing for 1.5 × {} s", self.accepted.keep_alive.as_secs());
-            return Err(End::new(EndReason::KeepAlive, detail));
-        }
-        let next = self.next_look().max(now + Duration::from_millis(1));
-        timer.reset(next);
-        Ok(())
-    }
-
-    fn keep_alive_end(&self) -> Instant {
-        self.last_packet + self.accepted.keep_alive * 3 / 2
-    }
-
-    fn oldest_waiting(&self) -> Option<Instant> {
-        let blocked = self.blocked.as_ref().map(|blocked| blocked.ticket.since);
-        self.tickets.oldest().or(blocked)
-    }
-
-    fn unread_since(&self) -> Option<Instant> {
-        (self.connection.unwritten() > 0).then_some(self.read_by_client.1)
     }
 
     /// Nobody is there to be told whether it became durable.

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use gemba_net::mqtt::{Packet, publish};
 
-/// What a device gets that reads or writes its twin.
-const BODY: &str =
-    r#"{"code":"GMB-HUB-010","message":"this hub keeps no device twins yet; messages from the device work"}"#;
+/// What a device gets that reads or writes its twin. The Python SDK looks at the status in the topic; the Node
+/// SDK (1.18) does not, and takes any body without `errorCode` for a twin.
+const BODY: &str = r#"{"errorCode":501001,"message":"GMB-HUB-010: this hub keeps no device twins yet; messages from the device work"}"#;
 const NOT_IMPLEMENTED: u16 = 501;
 
 /// The answer to a twin operation. QoS 0: whoever misses it asks again.

@@ -1,10 +1,10 @@
 //! Identities: their life, their errors, their audit trail.
 
-use crate::docs::MemoryDocs;
 use gemba_api::docs::Expect;
 use gemba_api::{DocStore, Write};
 use gemba_hub::{Connections, HubError, Identities};
 use gemba_model::DateTime;
+use gemba_testkit::MemoryDocs;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -36,7 +36,10 @@ fn an_identity_lives_from_creation_to_deletion() -> Result<(), HubError> {
     assert_ne!(identities.renew_keys("press-1", "bert")?.primary_key, made.primary_key);
     identities.delete("press-1", "bert")?;
     assert_eq!(
-        docs.audit(),
+        docs.audits()
+            .iter()
+            .map(|row| format!("{} {} {}", row.actor, row.action, row.target))
+            .collect::<Vec<_>>(),
         [
             "anna identity.create press-1",
             "anna identity.disable press-1",

@@ -1,12 +1,11 @@
 //! The event log as its consumers see it.
 
 use crate::PATIENCE;
-use crate::docs::MemoryDocs;
 use crate::world::{Choice, World, next, publish};
 use gemba_api::{EventLog, LogItem};
 use gemba_base::{Metrics, SystemClock, Tasks};
 use gemba_hub::{HubError, HubLog, HubLogOptions};
-use gemba_testkit::FaultyDisk;
+use gemba_testkit::{FaultyDisk, MemoryDocs};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The hub over real TLS sockets, with real clients and disks that fail on demand.
 
-mod docs;
+mod hostile;
 mod identities;
 mod log;
 mod mqtt;

@@ -1,7 +1,6 @@
 //! Disks that are slow, full or broken: nothing is acknowledged that is not durable, and the hub recovers.
 
 use crate::PATIENCE;
-use crate::docs::MemoryDocs;
 use crate::world::{Choice, World, gone, next, publish, until};
 use gemba_api::{EventLog, LogItem};
 use gemba_base::disk::Disk;
@@ -9,7 +8,7 @@ use gemba_hub::{EndReason, HubLogOptions};
 use gemba_iothub::SymmetricKey;
 use gemba_net::ConnectError;
 use gemba_net::mqtt::{Client, ConnectAckReason, Event};
-use gemba_testkit::FaultyDisk;
+use gemba_testkit::{FaultyDisk, MemoryDocs};
 use gemba_wal::Reserve;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -174,4 +173,31 @@ async fn dropping_unread_messages_is_chosen_counted_and_seen_by_the_reader() {
     assert!(matches!(items[0], LogItem::Missing { from: 0, damaged: false, .. }), "{:?}", items[0]);
     let text = world.metrics.text();
     assert!(!text.contains("gemba_hub_log_lost_unread_messages_total 0"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_message_is_told_and_the_others_are_read() {
+    let (disk, docs) = (FaultyDisk::new(1), Arc::new(MemoryDocs::default()));
+    let world = World::with(on(&disk, &docs)).await;
+    let mut client = world.connected("d").await;
+    world.send_all(&mut client, "d", &["first".into(), "second".into(), "third".into()]).await;
+    let segment = disk.paths().into_iter().find(|path| path.extension().is_some_and(|one| one == "log"));
+    let segment = segment.expect("there is a segment");
+    let bytes = disk.contents(&segment).expect("can be read");
+    let at = bytes.windows(6).position(|part| part == b"second").expect("is in it");
+    disk.flip(&segment, at, 1);
+    let mut items = Vec::new();
+    while items.last().map_or(0, LogItem::next_offset) < 3 {
+        let from = items.last().map_or(0, LogItem::next_offset);
+        items.extend(world.log.read(0, from, 1 << 20).await.expect("readable"));
+    }
+    let told: Vec<String> = items
+        .iter()
+        .map(|item| match item {
+            LogItem::Entry(entry) => String::from_utf8_lossy(&entry.message.body).into_owned(),
+            LogItem::Missing { from, to, damaged } => format!("{from}..{to} damaged={damaged}"),
+        })
+        .collect();
+    assert_eq!(told, ["first", "1..2 damaged=true", "third"]);
+    assert!(world.metrics.text().contains("gemba_hub_log_unreadable_messages_total 1"));
 }

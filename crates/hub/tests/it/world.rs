@@ -1,7 +1,6 @@
 //! A hub of its own for each test: identities, log, MQTT front end on a free port, and clients for it.
 
 use crate::PATIENCE;
-use crate::docs::MemoryDocs;
 use bytes::Bytes;
 use gemba_api::flow::FlowSource;
 use gemba_api::{DeviceMessage, EventLog, LogItem, StageReport};
@@ -17,6 +16,7 @@ use gemba_model::DateTime;
 use gemba_net::mqtt::{Client, ClientOptions, Event, PacketId};
 use gemba_net::tls::{Acceptor, ClientStream, Connector};
 use gemba_net::{ConnectError, mqtt};
+use gemba_testkit::MemoryDocs;
 use gemba_wal::Reserve;
 use std::collections::VecDeque;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! The network crate over real sockets on loopback.
 
+mod framing;
 mod http;
 mod mqtt;
 mod pki;

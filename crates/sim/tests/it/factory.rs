@@ -31,7 +31,7 @@ async fn call(peer: &Peer, method: u32, inputs: Vec<Variant>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_makes_pieces_and_every_station_finishes_one_in_two_seconds() {
+async fn every_station_works_through_its_states_in_order_and_makes_pieces() {
     let (factory, _folder) = factory(|options| options.lines = 2).await;
     assert_eq!(factory.endpoints.len(), 6);
     let names: Vec<&str> = factory.endpoints.iter().map(|endpoint| endpoint.name.as_str()).take(3).collect();

@@ -206,6 +206,14 @@ impl SessionOptions {
         authority.rsplit_once(':').map_or(authority, |(host, _)| host)
     }
 
+    /// The port of the URL; 4840 when it has none.
+    pub(crate) fn port(&self) -> u16 {
+        let rest = self.endpoint_url.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let port = authority.rsplit(']').next().unwrap_or_default().rsplit_once(':').map(|(_, port)| port);
+        port.and_then(|port| port.parse().ok()).unwrap_or(4840)
+    }
+
     /// Refuses what cannot work before anything is dialled.
     pub(crate) fn check(&self) -> Result<SecurityPolicy, UaError> {
         if !self.endpoint_url.starts_with("opc.tcp://") || self.host().is_empty() {

@@ -18,9 +18,14 @@ struct Row {
     quirks: Quirks,
 }
 
-const TABLE: [Row; 1] = [
-    // asyncua 2.1.0: the transfer rebinds the callback for answers, not the queue of requests.
-    Row { contains: "freeopcua:python", quirks: Quirks { reactivate: true, publish_requests_max: None } },
+/// asyncua 2.1.0: the transfer rebinds the callback for answers, not the queue of requests.
+const ASYNCUA: Quirks = Quirks { reactivate: true, publish_requests_max: None };
+
+const TABLE: [Row; 2] = [
+    // Its application URI, where nobody chose another one.
+    Row { contains: "freeopcua:python", quirks: ASYNCUA },
+    // Its product URI, which stays.
+    Row { contains: "freeopcua.github.io:python", quirks: ASYNCUA },
 ];
 
 impl Quirks {
@@ -44,5 +49,7 @@ mod tests {
         let server = ServerStatus::default();
         assert!(Quirks::of("urn:freeopcua:python:server", &server).reactivate);
         assert_eq!(Quirks::of("urn:plc", &server), Quirks::default());
+        let product_uri = "urn:freeopcua.github.io:python:server".to_owned();
+        assert!(Quirks::of("urn:plc", &ServerStatus { product_uri, ..ServerStatus::default() }).reactivate);
     }
 }

@@ -71,11 +71,12 @@ impl TrustStore {
     }
 
     /// Judges what a server presents: the DER of its certificate, with issuers behind it or not.
-    /// An unknown one is stored in `rejected/certs`, or in `trusted/certs` under auto-accept.
+    /// An unknown one is stored in `rejected/certs`, or in `trusted/certs` under auto-accept. Returns how many
+    /// issuers stand behind it.
     ///
     /// # Errors
     /// The first rule that is broken and not overridden.
-    pub fn validate(&self, presented: &[u8], application_uri: &str, host: &str) -> Result<(), TrustError> {
+    pub fn validate(&self, presented: &[u8], application_uri: &str, host: &str) -> Result<usize, TrustError> {
         let presented = Presented::read(presented)?;
         let lists = self.folders.read();
         let mut verdict =
@@ -92,7 +93,7 @@ impl TrustStore {
             *rejected = self.folders.store_rejected(&presented, REJECTED_CERTIFICATES_MAX)?;
             *trusted = self.folders.trusted_certificates();
         }
-        verdict
+        verdict.map(|()| presented.issuers.len())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Between the words of the house and the stack's types.
 
-use gemba_model::binary::{Reader, decode_variant, encode_variant};
+use gemba_model::binary::{Reader, decode_variant, encode_guid, encode_variant};
 use gemba_model::variant::ExtensionBody;
 use gemba_model::{self as model, BuiltInType, Identifier, Variant};
 use opcua::types::{
@@ -22,11 +22,18 @@ pub(super) fn model_status(code: StatusCode) -> model::StatusCode {
     model::StatusCode(code.bits())
 }
 
+/// The stack takes a Guid's bytes in the order of the wire.
+fn guid(value: &model::Guid) -> Guid {
+    let mut bytes = Vec::with_capacity(16);
+    encode_guid(value, &mut bytes);
+    Guid::from_slice(&bytes).unwrap_or_else(|_| Guid::null())
+}
+
 pub(super) fn node_id(id: &model::NodeId) -> NodeId {
     match &id.identifier {
         Identifier::Numeric(number) => NodeId::new(id.namespace, *number),
         Identifier::String(text) => NodeId::new(id.namespace, UAString::from(text)),
-        Identifier::Guid(guid) => NodeId::new(id.namespace, Guid::from_bytes(guid.0)),
+        Identifier::Guid(value) => NodeId::new(id.namespace, guid(value)),
         Identifier::Opaque(bytes) => NodeId::new(id.namespace, ByteString::from(bytes.clone())),
     }
 }
@@ -60,7 +67,7 @@ impl Converter {
             Variant::Double(v) => StackVariant::Double(v),
             Variant::String(v) => StackVariant::String(UAString::from(v)),
             Variant::DateTime(v) => StackVariant::DateTime(Box::new(date_time(v))),
-            Variant::Guid(v) => StackVariant::Guid(Box::new(Guid::from_bytes(v.0))),
+            Variant::Guid(v) => StackVariant::Guid(Box::new(guid(&v))),
             Variant::ByteString(v) => StackVariant::ByteString(ByteString { value: v }),
             Variant::NodeId(v) => StackVariant::NodeId(Box::new(node_id(&v))),
             Variant::StatusCode(v) => StackVariant::StatusCode(status(v)),

@@ -40,8 +40,6 @@ pub struct ServerLimits {
     pub queue_size: usize,
     /// Publish requests waiting, of one subscription. Twice as many sent messages are kept for Republish.
     pub publish_requests_per_subscription: usize,
-    /// Values in one notification message.
-    pub notifications_per_publish: u64,
     /// Shortest publishing interval. Also how exactly longer ones are kept.
     pub publishing_interval_min: Duration,
     /// One message in either direction, in bytes.
@@ -57,7 +55,6 @@ impl Default for ServerLimits {
             items_per_call: 10_000,
             queue_size: 10_000,
             publish_requests_per_subscription: 20,
-            notifications_per_publish: 20_000,
             publishing_interval_min: Duration::from_millis(10),
             message_bytes: 64 << 20,
         }

@@ -237,10 +237,11 @@ fn limits(options: &ServerOptions) -> Limits {
     subscriptions.min_publishing_interval_ms = wanted.publishing_interval_min.as_secs_f64() * 1000.0;
     subscriptions.max_monitored_items_per_sub = wanted.items_per_subscription;
     subscriptions.max_monitored_item_queue_size = wanted.queue_size;
-    subscriptions.max_notifications_per_publish = wanted.notifications_per_publish;
-    // The stack drops the oldest message beyond this without telling anyone, so one interval's worth of
-    // messages of the smallest size that clients ask for must fit.
-    subscriptions.max_queued_notifications = 100_000;
+    // Messages are split only where a client asks for it: the stack makes all messages of an interval at
+    // once, keeps those for which no publish request is there, and drops the oldest beyond this number
+    // without telling anyone. Whole messages never pile up; their values wait in the items' own queues.
+    subscriptions.max_notifications_per_publish = 0;
+    subscriptions.max_queued_notifications = 5_000;
     let operational = &mut limits.operational;
     operational.max_nodes_per_translate_browse_paths_to_node_ids = wanted.items_per_call;
     operational.max_nodes_per_read = wanted.items_per_call;

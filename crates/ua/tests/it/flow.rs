@@ -149,11 +149,36 @@ async fn a_difference_adds_and_removes_items_and_leaves_the_others_alone() {
 }
 
 #[tokio::test]
+async fn another_publishing_interval_is_taken_over_without_a_gap() {
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let options = options(plant.url(), &folder);
+    let mut line = spec("line", 0..1);
+    let session =
+        SubscribedSession::start(options, vec![line.clone()], HashMap::new(), sink.shared(), &tasks)
+            .expect("starts");
+    sink.until("the first value came", |record| record.last(0) == 0).await;
+    line.publishing_interval = Duration::from_millis(200);
+    line.items.iter_mut().for_each(|item| item.queue_size = 100);
+    session.apply(vec![line]).await.expect("applied");
+    let last = plant.tick_for(Duration::from_secs(1)).await;
+    sink.until("the last value came", |record| record.last(0) == last).await;
+    sink.read(|record| {
+        record.assert_lossless();
+        assert_eq!(record.gaps(), []);
+    });
+    let covers = session.status().subscriptions.first().and_then(|line| line.queue_covers);
+    assert_eq!(covers, Some(Duration::from_secs(20)), "100 values at 200 ms");
+    assert_eq!(session.status().counters.creations, 1);
+    assert!(session.stop(true, STOP).await);
+}
+
+#[tokio::test]
 async fn an_item_that_the_server_does_not_know_is_reported_and_the_rest_flows() {
     let (plant, folder, sink, tasks) =
         (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let mut line = spec("line", 0..1);
-    line.items.push(item(8, &format!("nsu={NAMESPACE};i=4711")));
+    line.items.push(item(8, "ns=42;i=1"));
     line.items.push(item(9, "nsu=urn:nobody;i=1"));
     let session = SubscribedSession::start(
         options(plant.url(), &folder),

@@ -76,6 +76,8 @@ fn the_last_group_damaged_before_its_end_is_kept_and_called_unconfirmed() {
         ticket.wait_blocking().expect("durable");
     }
     drop(log);
+    // As after a crash: an orderly end would have written down how far the frames were acknowledged.
+    disk.uninstall(&segment(0).with_extension("idx"));
     // Frames 3 to 7 are one group. A torn write could look like this, and so could an aging disk.
     disk.flip(&segment(0), 64 + 4 * FRAME + 30, 1);
     let (log, recovery) = open(&disk, small());
@@ -92,6 +94,8 @@ fn the_last_group_damaged_before_its_end_is_kept_and_called_unconfirmed() {
 #[test]
 fn damage_and_a_torn_end_are_told_apart_in_one_segment() {
     let disk = with_frames(8);
+    // As after a crash: an orderly end would have written down how far the frames were acknowledged.
+    disk.uninstall(&segment(0).with_extension("idx"));
     let mut bytes = disk.contents(&segment(0)).expect("segment");
     bytes.truncate(64 + 7 * FRAME + 11);
     disk.install(&segment(0), &bytes);
@@ -101,6 +105,28 @@ fn damage_and_a_torn_end_are_told_apart_in_one_segment() {
     assert_eq!((recovery.cut_bytes, recovery.next_offset), (11, 7));
     append_numbered(&log, 1, 20);
     assert_eq!(told(&log, 0, 4_000), "0-0, corrupt 1-1, 2-7");
+}
+
+#[test]
+fn after_an_orderly_end_even_the_last_frame_is_never_cut_as_torn() {
+    for byte in 64 + 7 * FRAME..64 + 8 * FRAME {
+        let disk = with_frames(8);
+        disk.flip(&segment(0), byte, 1);
+        for _ in 0..2 {
+            let (log, recovery) = open(&disk, small());
+            assert_eq!(found(&recovery), [(7, 8, FRAME as u64, CorruptionKind::Frames)]);
+            assert_eq!((recovery.cut_bytes, recovery.next_offset), (0, 8));
+            assert_eq!(told(&log, 0, 500), "0-6, corrupt 7-7");
+        }
+    }
+    // Appends after the index was written, and a crash: only what it vouches for is kept.
+    let disk = with_frames(8);
+    let (log, _) = open(&disk, small());
+    append_numbered(&log, 2, 20);
+    let disk = disk.power_cut();
+    disk.flip(&segment(0), 64 + 9 * FRAME, 1);
+    let recovery = open(&disk, small()).1;
+    assert_eq!((recovery.cut_bytes, recovery.next_offset), (FRAME as u64, 9));
 }
 
 #[test]

@@ -1,10 +1,4 @@
 /** The calm frame of the pages before anybody is signed in. */
-import '@mantine/core/styles/Button.css';
-import '@mantine/core/styles/Input.css';
-import '@mantine/core/styles/PasswordInput.css';
-import '@mantine/core/styles/UnstyledButton.css';
-import '@mantine/core/styles/ActionIcon.css';
-import '@mantine/core/styles/Loader.css';
 import { useEffect } from 'react';
 import { prefer, usePreferences } from '@/parts/preferences';
 import { useWords } from '@/words/words';

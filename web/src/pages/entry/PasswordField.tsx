@@ -18,7 +18,8 @@ export function PasswordField({ value, change, ...rest }: Props) {
       label={t('entry.password')}
       value={value}
       onChange={(event) => change(event.currentTarget.value)}
-      visibilityToggleButtonProps={{ 'aria-label': t('entry.showPassword'), size: 40 }}
+      visibilityToggleButtonProps={{ 'aria-label': t('entry.showPassword') }}
+      styles={{ visibilityToggle: { width: 40, height: 40 } }}
       rightSectionWidth={44}
       withAsterisk={false}
       required

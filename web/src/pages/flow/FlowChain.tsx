@@ -12,7 +12,7 @@ export function FlowChain({ flow }: { flow: Flow | null }) {
       {STAGES.map((stage, index) => (
         <Fragment key={stage}>
           {index > 0 && <FlowEdge perSecond={flow?.rates[STAGES[index - 1] ?? stage]?.valuesOut ?? null} />}
-          <FlowStage stage={stage} summary={flow ? summarise(flow, stage) : null} />
+          <FlowStage beginning={flow?.stages.length === 0} stage={stage} summary={flow ? summarise(flow, stage) : null} />
         </Fragment>
       ))}
     </div>

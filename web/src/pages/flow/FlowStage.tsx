@@ -9,10 +9,17 @@ import classes from './FlowStage.module.css';
 import { StageSentence } from './StageSentence';
 import { verdictOf, type StageSummary } from './stageSummary';
 
-export function FlowStage({ stage, summary }: { stage: StageName; summary: StageSummary | null }) {
+interface Props {
+  stage: StageName;
+  summary: StageSummary | null;
+  /** No stage reports at all: a platform that just began is not broken. */
+  beginning: boolean;
+}
+
+export function FlowStage({ stage, summary, beginning }: Props) {
   const { t } = useWords();
   const verdict = summary ? verdictOf(summary) : null;
-  const broken = verdict !== null && !['flowing', 'idle'].includes(verdict.kind);
+  const broken = verdict !== null && !beginning && !['flowing', 'idle'].includes(verdict.kind);
   return (
     <section className={classes.stage} data-broken={broken || undefined} aria-label={t(`stage.${stage}` as Key)}>
       <header className={classes.head}>
@@ -31,7 +38,8 @@ function Rates({ summary }: { summary: StageSummary | null }) {
   const { t, language } = useWords();
   const show = (value: number | undefined) => (value === undefined ? t('flow.noFigure') : rateText(value, language));
   return (
-    <dl className={classes.rates}>
+    <div className={classes.rates}>
+      <dl>
       <div>
         <dt>{t('flow.in')}</dt>
         <dd className="figures">
@@ -44,8 +52,9 @@ function Rates({ summary }: { summary: StageSummary | null }) {
           {summary ? show(summary.rate?.valuesOut) : <Bone width={64} height={24} />}
         </dd>
       </div>
+      </dl>
       <span className={classes.perSecond}>{t('flow.perSecond')}</span>
-    </dl>
+    </div>
   );
 }
 
@@ -64,20 +73,17 @@ function Hour({ summary }: { summary: StageSummary | null }) {
 }
 
 function Facts({ summary }: { summary: StageSummary | null }) {
-  const { t, language } = useWords();
+  const { t, n, language } = useWords();
   const share = summary && summary.queueBytesMax > 0 ? Math.min(1, summary.queueBytes / summary.queueBytesMax) : null;
-  const queue = summary
-    ? t(summary.queueBytesMax > 0 ? 'flow.queueOf' : 'flow.queueBare', {
-        messages: numberText(summary.queueMessages, language),
-        bytes: bytesText(summary.queueBytes, language),
-        max: bytesText(summary.queueBytesMax, language),
-      })
-    : '';
   const known = summary !== null && summary.instances > 0;
+  const bytes = known ? bytesText(summary.queueBytes, language) : '';
+  const held = known && summary.queueBytesMax > 0 ? t('flow.heldOf', { bytes, max: bytesText(summary.queueBytesMax, language) }) : bytes;
   return (
     <dl className={classes.facts}>
       <dt>{t('flow.queue')}</dt>
-      <dd className="figures">{known ? queue : ''}</dd>
+      <dd className="figures">{known ? n('flow.messages', summary.queueMessages) : ''}</dd>
+      <dt className={classes.held}>{t('flow.held')}</dt>
+      <dd className={`figures ${classes.held}`}>{held}</dd>
       <dd className={classes.fill} aria-hidden="true">
         <span style={{ width: `${(share ?? 0) * 100}%` }} data-high={(share ?? 0) >= 0.7 || undefined} />
       </dd>

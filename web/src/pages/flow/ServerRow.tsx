@@ -1,5 +1,6 @@
 /** One server: state, since, items, last data; opened, the chain to its cause. */
 import { Link } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
 import type { Source } from '@/api/types';
 import { Age, At } from '@/parts/Age';
 import { CauseChainView } from '@/parts/CauseChainView';
@@ -16,6 +17,10 @@ export function ServerRow({ source, open, toggle }: { source: Source; open: bool
   const { kind, word } = stateOf(source.state);
   const since = instant(source.since);
   const last = instant(source.lastData);
+  const cause = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (open) cause.current?.scrollIntoView({ block: 'nearest' });
+  }, [open]);
   return (
     <>
       <div className={classes.row} role="row" data-open={open || undefined}>
@@ -43,7 +48,7 @@ export function ServerRow({ source, open, toggle }: { source: Source; open: bool
         </span>
       </div>
       {open && (
-        <div role="row" className={classes.cause}>
+        <div ref={cause} role="row" className={classes.cause}>
           <div role="cell">
             <CauseChainView source={source} />
             <Link to="/series" search={{ q: source.endpoint }} className={classes.seriesLink}>

@@ -25,7 +25,7 @@ export function Servers({ flow }: { flow: Flow | null }) {
       </h2>
       {flow === null && <Bone height={160} />}
       {flow !== null && sources.length === 0 && (
-        <Teach title={t('servers.none')}>
+        <Teach among title={t('servers.none')}>
           <p>{t('servers.noneText')}</p>
           <Command>gemba run --role platform,edge --data DIR --published-nodes FILE</Command>
         </Teach>

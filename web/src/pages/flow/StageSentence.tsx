@@ -33,5 +33,9 @@ function say(verdict: StageVerdict, summary: StageSummary, { t, n, language }: W
 export function StageSentence({ verdict, summary }: { verdict: StageVerdict; summary: StageSummary }) {
   const words = useWords();
   const { kind, text } = say(verdict, summary, words);
-  return <StateWord kind={kind}>{text}</StateWord>;
+  return (
+    <StateWord kind={kind} title={text}>
+      {text}
+    </StateWord>
+  );
 }

@@ -48,7 +48,7 @@ export function ChosenBar({ ids, clear, said }: { ids: readonly number[]; clear:
       <Button disabled={tooMany} title={tooMany ? t('chosen.tooMany', { max: TRENDS_MAX }) : undefined} onClick={() => void navigate({ to: '/trends', search: { s: ids.join(',') } })}>
         {t('chosen.trends')}
       </Button>
-      <Button variant="default" leftSection={<Icon name="copy" size={16} />} onClick={() => void copy()}>
+      <Button variant="default" className={classes.copy ?? ''} leftSection={<Icon name="copy" size={16} />} onClick={() => void copy()}>
         {t('chosen.copy')}
       </Button>
       <Button

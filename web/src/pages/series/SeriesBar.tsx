@@ -20,7 +20,7 @@ interface Props {
 export function SeriesBar({ address, change, found }: Props) {
   const { t, n, language } = useWords();
   const byServer = address.by === 'server';
-  const count = found.pending ? '' : n('series.count', found.count, found.more ? { count: `${numberText(found.count, language)}+` } : undefined);
+  const count = found.pending ? '' : byServer ? n('series.servers', found.servers) : n('series.count', found.count, found.more ? { count: `${numberText(found.count, language)}+` } : undefined);
   return (
     <div className={classes.bar}>
       <SearchField text={address.q ?? ''} change={(q) => change({ q: q || undefined, open: undefined })} />

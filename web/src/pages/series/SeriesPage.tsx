@@ -1,9 +1,6 @@
 /** All series: find, read, choose. */
-import '@mantine/core/styles/Button.css';
-import '@mantine/core/styles/UnstyledButton.css';
-import '@mantine/core/styles/Popover.css';
-import '@mantine/core/styles/Loader.css';
 import { getRouteApi } from '@tanstack/react-router';
+import { useMemo } from 'react';
 import { Command, Teach } from '@/parts/Teach';
 import { Trouble } from '@/parts/Trouble';
 import { idList } from '@/shell/idList';
@@ -22,6 +19,8 @@ export function SeriesPage() {
   const address = route.useSearch();
   const navigate = route.useNavigate();
   const found = useSeriesRows(address.q ?? '', address.by === 'server', address.open);
+  const { cols } = address;
+  const columns = useMemo(() => columnsOf(cols === undefined ? {} : { cols }), [cols]);
   const chosen = idList(address.s);
   const change = (part: { [Name in keyof SeriesAddress]?: SeriesAddress[Name] | undefined }) =>
     void navigate({ search: (before) => ({ ...before, ...part }) as SeriesAddress, replace: true });
@@ -37,7 +36,7 @@ export function SeriesPage() {
       {found.error && <Trouble error={found.error} />}
       {empty && !found.error && (address.q ? <NothingFound search={address.q} clear={() => change({ q: undefined })} /> : <NoSeries />)}
       {!empty && (
-        <SeriesTable found={found} columns={columnsOf(address)} chosen={chosen} open={address.open} choose={choose} toggle={(id) => change({ open: address.open === id ? undefined : id })} />
+        <SeriesTable found={found} columns={columns} chosen={chosen} open={address.open} choose={choose} toggle={(id) => change({ open: address.open === id ? undefined : id })} />
       )}
       {chosen.length > 0 && <ChosenBar ids={chosen} clear={() => change({ s: undefined })} said={t('chosen.title')} />}
     </div>

@@ -1,4 +1,5 @@
 /** One series: chosen or not, name, value with quality and age, and where it comes from. */
+import { memo } from 'react';
 import type { Series } from '@/api/types';
 import { Icon } from '@/parts/Icon';
 import { ReadingAge } from '@/parts/ReadingAge';
@@ -7,31 +8,29 @@ import { ReadingValue } from '@/parts/ReadingValue';
 import { useTrustedReading, type TrustedReading } from '@/parts/useTrustedReading';
 import { useWords } from '@/words/words';
 import type { Column } from './address';
+import { focusable, type RowPlace } from './rowActs';
 import classes from './SeriesTable.module.css';
 
-interface Props {
+interface Props extends RowPlace {
   series: Series;
   level: 1 | 2;
   columns: readonly Column[];
   chosen: boolean;
   open: boolean;
-  choose: () => void;
-  toggle: () => void;
-  focus: React.HTMLAttributes<HTMLDivElement>;
 }
 
-export function SeriesRow({ series, level, columns, chosen, open, choose, toggle, focus }: Props) {
+export const SeriesRow = memo(function SeriesRow({ series, level, columns, chosen, open, ...place }: Props) {
   const { t } = useWords();
   const trusted = useTrustedReading(series);
   return (
-    <div {...focus} className={classes.row} role="row" aria-level={level} aria-expanded={open} aria-selected={chosen} data-level={level}>
+    <div {...focusable(place)} className={classes.row} role="row" aria-level={level} aria-expanded={open} aria-selected={chosen} data-level={level}>
       <span role="gridcell" className={classes.choose}>
         <label className={classes.tick}>
-          <input type="checkbox" checked={chosen} onChange={choose} tabIndex={-1} aria-label={t('series.choose', { name: series.name })} />
+          <input type="checkbox" checked={chosen} onChange={() => place.acts.choose(series.id)} tabIndex={-1} aria-label={t('series.choose', { name: series.name })} />
         </label>
       </span>
       <span role="gridcell" className={classes.name}>
-        <button type="button" className={classes.toggle} onClick={toggle} tabIndex={-1} aria-label={t(open ? 'series.fold' : 'series.unfold', { name: series.name })}>
+        <button type="button" className={classes.toggle} onClick={() => place.acts.toggle(series.id)} tabIndex={-1}>
           <Icon name={open ? 'down' : 'open'} size={16} />
           <span className={classes.texts}>
             <span className={classes.nameText}>{series.name}</span>
@@ -53,7 +52,7 @@ export function SeriesRow({ series, level, columns, chosen, open, choose, toggle
       ))}
     </div>
   );
-}
+});
 
 function Cell({ column, series, trusted }: { column: Column; series: Series; trusted: TrustedReading }) {
   switch (column) {

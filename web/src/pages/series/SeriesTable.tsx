@@ -3,7 +3,9 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useRef, useState } from 'react';
 import { useWanted } from '@/live/useLive';
 import { Bone } from '@/parts/Bone';
+import { useStable } from '@/parts/useStable';
 import { useWords, type Key } from '@/words/words';
+import type { RowActs } from './rowActs';
 import type { Column } from './address';
 import { SeriesDetail } from './SeriesDetail';
 import { SeriesRow } from './SeriesRow';
@@ -28,11 +30,11 @@ const DETAIL = 300;
 const PAGE_STEP = 10;
 const FIRST_ROWS = 12;
 
-export const gridOf = (columns: readonly Column[]): string => ['40px', 'minmax(180px, 3fr)', '190px', ...columns.map((column) => WIDTHS[column])].join(' ');
+export const gridOf = (columns: readonly Column[]): string => ['40px', 'minmax(180px, 3fr)', '248px', ...columns.map((column) => WIDTHS[column])].join(' ');
 
 const WIDTHS: Record<Column, string> = {
   quality: '118px',
-  age: '152px',
+  age: '168px',
   source: 'minmax(140px, 2fr)',
   group: 'minmax(90px, 1fr)',
   device: 'minmax(80px, 1fr)',
@@ -52,6 +54,7 @@ export function SeriesTable({ found, columns, chosen, open, choose, toggle }: Pr
     getItemKey: (index) => rows[index]?.key ?? index,
     overscan: 8,
   });
+  const acts: RowActs = useStable({ choose, toggle, toggleServer: found.toggleServer, focus: setFocused });
   const inSight = virtual.getVirtualItems();
   useWanted(inSight.flatMap(({ index }) => (rows[index]?.kind === 'series' ? [rows[index].series.id] : [])));
 
@@ -77,7 +80,7 @@ export function SeriesTable({ found, columns, chosen, open, choose, toggle }: Pr
     const at = rows.findIndex((row) => row.key === target.dataset['row']);
     const row = rows[at];
     if (!row) return;
-    const act = actionOf(event.key, row, { open, toggle, choose, toggleServer: found.toggleServer });
+    const act = actionOf(event.key, row, open, acts);
     const step = STEPS[event.key];
     if (act) act();
     else if (step !== undefined) focusRow(nextFocus(rows, at, step));
@@ -111,8 +114,8 @@ export function SeriesTable({ found, columns, chosen, open, choose, toggle }: Pr
           {inSight.map(({ index, key, start }) => {
             const row = rows[index];
             return row ? (
-              <div key={key} role="presentation" data-index={index} ref={virtual.measureElement} className={classes.place} style={{ transform: `translateY(${start}px)` }}>
-                <Row row={row} index={index} columns={columns} chosen={chosen} open={open} choose={choose} toggle={toggle} toggleServer={found.toggleServer} tabStop={tabStop} onFocus={setFocused} />
+              <div key={key} role="presentation" data-index={index} ref={row.kind === 'detail' ? virtual.measureElement : undefined} className={classes.place} style={{ transform: `translateY(${start}px)` }}>
+                <Row row={row} index={index} columns={columns} chosen={chosen} open={open} acts={acts} tabStop={tabStop} />
               </div>
             ) : null;
           })}
@@ -124,14 +127,7 @@ export function SeriesTable({ found, columns, chosen, open, choose, toggle }: Pr
 
 const STEPS: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE_STEP, PageUp: -PAGE_STEP, Home: -Infinity, End: Infinity };
 
-interface Acts {
-  open: number | undefined;
-  toggle: (id: number) => void;
-  choose: (id: number) => void;
-  toggleServer: (endpoint: string) => void;
-}
-
-function actionOf(key: string, row: TableRow, acts: Acts): (() => void) | null {
+function actionOf(key: string, row: TableRow, open: number | undefined, acts: RowActs): (() => void) | null {
   if (row.kind === 'server') {
     const wantsOpen = key === 'ArrowRight';
     if (key === 'Enter' || (wantsOpen && !row.group.open) || (key === 'ArrowLeft' && row.group.open)) return () => acts.toggleServer(row.group.endpoint);
@@ -139,30 +135,32 @@ function actionOf(key: string, row: TableRow, acts: Acts): (() => void) | null {
   }
   if (row.kind !== 'series') return null;
   const { id } = row.series;
-  const isOpen = acts.open === id;
+  const isOpen = open === id;
   if (key === ' ') return () => acts.choose(id);
   if (key === 'Enter' || (key === 'ArrowRight' && !isOpen) || (key === 'ArrowLeft' && isOpen)) return () => acts.toggle(id);
   return null;
 }
 
-interface RowProps extends Omit<Props, 'found'> {
+interface RowProps {
   row: TableRow;
   index: number;
-  toggleServer: (endpoint: string) => void;
+  columns: readonly Column[];
+  chosen: readonly number[];
+  open: number | undefined;
+  acts: RowActs;
   tabStop: string | null;
-  onFocus: (key: string) => void;
 }
 
-function Row({ row, index, tabStop, onFocus, ...rest }: RowProps) {
+function Row({ row, index, columns, chosen, open, acts, tabStop }: RowProps) {
   const { t } = useWords();
-  const focus = { 'data-row': row.key, tabIndex: row.key === tabStop ? 0 : -1, onFocus: () => onFocus(row.key), 'aria-rowindex': index + 2 };
+  const place = { rowKey: row.key, rowIndex: index + 2, tabStop: row.key === tabStop, acts };
   switch (row.kind) {
     case 'series':
-      return <SeriesRow series={row.series} level={row.level} columns={rest.columns} chosen={rest.chosen.includes(row.series.id)} open={rest.open === row.series.id} choose={() => rest.choose(row.series.id)} toggle={() => rest.toggle(row.series.id)} focus={focus} />;
+      return <SeriesRow {...place} series={row.series} level={row.level} columns={columns} chosen={chosen.includes(row.series.id)} open={open === row.series.id} />;
     case 'detail':
       return <SeriesDetail series={row.series} rowIndex={index + 2} />;
     case 'server':
-      return <ServerHeading group={row.group} toggle={() => rest.toggleServer(row.group.endpoint)} focus={focus} />;
+      return <ServerHeading {...place} group={row.group} />;
     case 'waiting':
       return <WaitingRow />;
     case 'cut':

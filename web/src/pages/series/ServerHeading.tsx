@@ -4,17 +4,18 @@ import { Icon } from '@/parts/Icon';
 import { stateOf } from '@/parts/sourceState';
 import { StateWord } from '@/parts/StateWord';
 import { useWords } from '@/words/words';
+import { focusable, type RowPlace } from './rowActs';
 import classes from './SeriesTable.module.css';
 import type { ServerGroup } from './tableRows';
 
-export function ServerHeading({ group, toggle, focus }: { group: ServerGroup; toggle: () => void; focus: React.HTMLAttributes<HTMLDivElement> }) {
+export function ServerHeading({ group, ...place }: RowPlace & { group: ServerGroup }) {
   const { t, n } = useWords();
   const source = useSource(group.endpoint);
   const state = source ? stateOf(source.state) : null;
   return (
-    <div {...focus} className={classes.server} role="row" aria-level={1} aria-expanded={group.open}>
+    <div {...focusable(place)} className={classes.server} role="row" aria-level={1} aria-expanded={group.open}>
       <span role="gridcell" className={classes.serverName}>
-        <button type="button" className={classes.toggle} onClick={toggle} tabIndex={-1}>
+        <button type="button" className={classes.toggle} onClick={() => place.acts.toggleServer(group.endpoint)} tabIndex={-1}>
           <Icon name={group.open ? 'down' : 'open'} size={16} />
           <span className={`code ${classes.cut}`}>{group.endpoint}</span>
         </button>

@@ -2,7 +2,7 @@
 import { keepPreviousData, useInfiniteQuery, useQueries } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { seriesFindQuery, seriesListQuery } from '@/api/queries';
-import { useFlow } from '@/live/useLive';
+import { useReportedEndpoints } from '@/live/useLive';
 import { endpointsOf, flatRows, groupedRows, type ServerGroup, type TableRow } from './tableRows';
 
 /** Of one server so many are listed; beyond, the search must be narrower. */
@@ -13,6 +13,7 @@ export interface SeriesRows {
   /** Series found so far, and whether there are more. */
   count: number;
   more: boolean;
+  servers: number;
   pending: boolean;
   error: Error | null;
   loadMore: () => void;
@@ -20,11 +21,10 @@ export interface SeriesRows {
 }
 
 export function useSeriesRows(search: string, byServer: boolean, open: number | undefined): SeriesRows {
-  const { flow } = useFlow();
   const [openServers, setOpenServers] = useState<readonly string[]>([]);
   const list = useInfiniteQuery({ ...seriesListQuery(search), placeholderData: keepPreviousData });
   const items = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
-  const reportedText = flow?.stages.flatMap((stage) => stage.sources.map((source) => source.endpoint)).join('\n') ?? '';
+  const reportedText = useReportedEndpoints();
   const endpoints = useMemo(
     () => endpointsOf(search === '' && reportedText !== '' ? reportedText.split('\n') : [], items),
     [items, reportedText, search],
@@ -49,6 +49,7 @@ export function useSeriesRows(search: string, byServer: boolean, open: number | 
     rows: byServer ? groupedRows(groups, open) : flatRows(items, open, more),
     count: items.length,
     more,
+    servers: endpoints.length,
     pending: list.isPending,
     error: list.error ?? answers.find((answer) => answer.error)?.error ?? null,
     loadMore: () => {

@@ -51,7 +51,7 @@ function GapRow({ series, hole, chosen, show }: { series: Series | null; hole: H
         <StateWord kind={hole.breaks ? (gap.closed ? 'note' : 'warn') : 'calm'}>{t(hole.breaks ? (gap.closed ? 'gap.closed' : 'gap.open') : 'gap.filled')}</StateWord>
       </span>
       <span className={classes.what}>
-        <strong>{series?.name ?? `#${gap.series}`}</strong> {t(`gap.reason.${gap.reason}` as Key)}. {t(`gap.hop.${gap.hop}` as Key)} {missing}
+        <strong>{series?.name ?? `#${gap.series}`}:</strong> {t(`gap.reason.${gap.reason}` as Key)}. {t(`gap.hop.${gap.hop}` as Key)} {missing}
       </span>
       <span className={`figures ${classes.when}`}>
         {from === null ? t('gap.fromStart') : <At at={from} />} – {to === null ? t('gap.toNow') : <At at={to} />}

@@ -1,7 +1,4 @@
 /** The range of the trend: moving with the clock or fixed, one step back and forth, typed in. */
-import '@mantine/core/styles/Popover.css';
-import '@mantine/core/styles/Button.css';
-import '@mantine/core/styles/UnstyledButton.css';
 import { Button, Popover } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';

@@ -1,4 +1,5 @@
 /** One series below the chart: its line, its reading, its figures. */
+import { useMemo } from 'react';
 import type { Series } from '@/api/types';
 import { IconButton } from '@/parts/IconButton';
 import { ReadingAge } from '@/parts/ReadingAge';
@@ -34,7 +35,7 @@ export function TrendRow({ place, series, trace, view, moving, cursor, remove }:
   const { t, language } = useWords();
   const ink = inkOf(place);
   const known = useDecimals(trace.id);
-  const figures = statisticsOf(trace.buckets, view.from, view.to);
+  const figures = useMemo(() => statisticsOf(trace.buckets, view.from, view.to), [trace.buckets, view.from, view.to]);
   const holes = trace.holes.filter((hole) => hole.breaks && hole.to > view.from && hole.from < view.to).length;
   const decimals = known ?? Math.max(0, ...[figures.min, figures.max].map((value) => (value === null ? 0 : decimalsOf(value))));
   const name = series?.name ?? `#${trace.id}`;

@@ -24,6 +24,11 @@ export function TrendTable({ series, traces, view, moving, remove }: Props) {
     <div className={classes.scroll}>
       <table className={classes.table}>
         <caption className={`figures ${classes.caption}`}>{cursor === null ? t(moving ? 'readout.now' : 'readout.noCursor') : t('readout.at', { time: fullClockText(Math.round(cursor), words) })}</caption>
+        <colgroup>
+          {['name', 'value', 'quality', 'figure', 'figure', 'figure', 'samples', 'count', 'count', 'remove'].map((column, index) => (
+            <col key={index} className={classes[`${column}Column`]} />
+          ))}
+        </colgroup>
         <thead>
           <tr>
             <th scope="col">{t('column.name')}</th>

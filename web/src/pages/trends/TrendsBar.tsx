@@ -62,7 +62,7 @@ export function TrendsBar({ address, series, view, change, picture }: Props) {
         </button>
       </div>
       <label className={classes.compare}>
-        {t('trends.compare')}
+        <span>{t('trends.compare')}</span>
         <select value={address.compare ?? ''} onChange={(event) => change({ compare: (event.currentTarget.value || undefined) as TrendsAddress['compare'] })}>
           <option value="">{t('trends.compareNone')}</option>
           {COMPARE.map((span) => (

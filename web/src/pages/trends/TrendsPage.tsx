@@ -1,7 +1,4 @@
 /** Up to twelve series over time. */
-import '@mantine/core/styles/Button.css';
-import '@mantine/core/styles/UnstyledButton.css';
-import '@mantine/core/styles/Loader.css';
 import { Button } from '@mantine/core';
 import { useQueries } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
@@ -9,16 +6,15 @@ import { lazy, Suspense, useCallback, useMemo, useRef } from 'react';
 import { seriesQuery } from '@/api/queries';
 import type { Gap } from '@/api/types';
 import { useWanted } from '@/live/useLive';
-import { useNow } from '@/live/useNow';
 import { Bone } from '@/parts/Bone';
 import { Teach } from '@/parts/Teach';
 import { Trouble } from '@/parts/Trouble';
-import { instant } from '@/reading/clock';
+import { instant, serverNow } from '@/reading/clock';
 import { idList } from '@/shell/idList';
 import { openPalette } from '@/shell/palette';
 import { gapKey } from '@/trace/holes';
 import { spanMs } from '@/trace/range';
-import { shifted, withTail } from '@/trace/trace';
+import { heldUntil, shifted, SWITCH, withTail } from '@/trace/trace';
 import { useWords } from '@/words/words';
 import type { TrendsAddress } from './address';
 import type { LaneTrace } from './chart/laneOptions';
@@ -28,6 +24,7 @@ import classes from './TrendsPage.module.css';
 import { TrendTable } from './TrendTable';
 import { useTails } from './useTail';
 import { useTraces, windowOf } from './useTraces';
+import { useVouched } from './useVouched';
 import { fixedSearch, movingSearch, useView, USUAL_SPAN } from './useView';
 
 const TrendChart = lazy(() => import('./chart/TrendChart').then((module) => ({ default: module.TrendChart })));
@@ -35,9 +32,9 @@ const route = getRouteApi('/shell/trends');
 const NO_IDS: readonly number[] = [];
 const CHART_SPACE = 460;
 
-/** About a pixel and a half a bucket; in hundreds, so that a resized window does not ask anew. */
+/** About two pixels a bucket; in hundreds, so that a resized window does not ask anew. */
 function bucketCount(): number {
-  return Math.max(300, Math.min(1200, Math.round((window.innerWidth * 0.75) / 100) * 100));
+  return Math.max(200, Math.min(800, Math.round((window.innerWidth * 0.42) / 100) * 100));
 }
 
 export function TrendsPage() {
@@ -57,7 +54,6 @@ export function TrendsPage() {
 function Trends({ address }: { address: TrendsAddress }) {
   const { t, n } = useWords();
   const navigate = route.useNavigate();
-  const now = useNow();
   const ids = useMemo(() => idList(address.s), [address.s]);
   const { view, settled, span, look } = useView();
   const moving = span !== null;
@@ -68,18 +64,25 @@ function Trends({ address }: { address: TrendsAddress }) {
   const count = useMemo(() => bucketCount(), []);
   const asked = windowOf(settled, moving);
   const infos = useQueries({ queries: ids.map((id) => seriesQuery(id)) });
-  const stored = useTraces(ids, asked, count);
+  const stored = useTraces(ids, asked, count, moving);
   const tails = useTails(moving ? ids : NO_IDS);
   useWanted(ids);
 
   const compareMs = address.compare ? spanMs(address.compare) : 0;
-  const past = useTraces(compareMs > 0 ? ids : NO_IDS, { from: asked.from - compareMs, to: asked.to - compareMs }, count);
+  const past = useTraces(compareMs > 0 ? ids : NO_IDS, { from: asked.from - compareMs, to: asked.to - compareMs }, count, false);
   const series = infos.map((info) => info.data ?? null);
-  const current = stored.map((each) => (moving ? { ...each, trace: withTail(each.trace, tails.of(each.id), each.holes, now) } : each));
+  const vouched = useVouched(series);
+  const now = settled.to;
+  const current = stored.map((each, place) => {
+    if (!moving) return each;
+    const trace = withTail(each.trace, tails.of(each.id), each.holes, now);
+    return { ...each, trace: vouched[place] ? heldUntil(trace, now, each.holes) : trace };
+  });
   const laneTraces = current.flatMap((each, place): LaneTrace[] => {
     const of = { id: each.id, name: series[place]?.name ?? `#${each.id}`, unit: series[place]?.unit ?? '', place };
     const before = past[place];
-    const lane = { ...of, past: false, trace: each.trace, holes: each.holes };
+    const isSwitch = typeof series[place]?.last?.value === 'boolean' && each.trace.categories.length === 0;
+    const lane = { ...of, past: false, trace: isSwitch ? { ...each.trace, categories: [...SWITCH], step: true } : each.trace, holes: each.holes };
     return before ? [{ ...of, past: true, trace: shifted(before.trace, compareMs), holes: [] }, lane] : [lane];
   });
   const holes = current
@@ -91,10 +94,11 @@ function Trends({ address }: { address: TrendsAddress }) {
   const showGap = (gap: Gap) => change({ gap: gapKey(gap) });
   const zoomToGap = (gap: Gap) => {
     const from = instant(gap.from) ?? view.from;
-    const to = (gap.closed ? instant(gap.to) : null) ?? now;
+    const to = (gap.closed ? instant(gap.to) : null) ?? serverNow();
     const air = Math.max(30_000, (to - from) * 0.75);
-    void navigate({ search: (before) => ({ ...fixedSearch(before, { from: from - air, to: Math.min(now, to + air) }), gap: gapKey(gap) }) });
+    void navigate({ search: (before) => ({ ...fixedSearch(before, { from: from - air, to: Math.min(serverNow(), to + air) }), gap: gapKey(gap) }) });
   };
+  const units = new Set(series.flatMap((each) => (each ? [each.unit] : [])));
   const failed = stored.find((each) => each.error)?.error ?? infos.find((info) => info.error)?.error;
 
   return (
@@ -106,6 +110,7 @@ function Trends({ address }: { address: TrendsAddress }) {
       </Suspense>
       <p className={classes.hint}>
         {t('chart.hint')}
+        {address.axes === 'shared' && units.size > 2 ? ` ${t('trends.moreUnits', { units: [...units].slice(2).join(', ') || '–' })}` : ''}
         {address.compare ? ` ${t('trends.compareHint')}` : ''}
         {current.some((each) => each.cut) ? ` ${n('trends.cut', 5000)}` : ''}
       </p>

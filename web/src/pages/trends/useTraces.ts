@@ -1,10 +1,10 @@
 /** Stored and live data of the chosen series, as traces with their holes and figures. */
 import { useQueries } from '@tanstack/react-query';
-import { bucketsQuery, gapsQuery, samplesQuery } from '@/api/queries';
+import { boundsQuery, bucketsQuery, gapsQuery, samplesQuery } from '@/api/queries';
 import type { Bucket, Gap, Page, Reading } from '@/api/types';
 import { holesOf, type Hole } from '@/trace/holes';
 import { stepOf, type View } from '@/trace/range';
-import { NO_TRACE, timed, traceOfBuckets, traceOfSamples, type Trace } from '@/trace/trace';
+import { NO_TRACE, timed, traceOfBuckets, traceOfSamples, type Bounds, type Trace } from '@/trace/trace';
 
 export interface SeriesTrace {
   id: number;
@@ -18,7 +18,9 @@ export interface SeriesTrace {
 }
 
 /** Up to so many samples are shown one by one. */
-const RAW_MAX = 4_000;
+const RAW_MAX = 1_500;
+/** Of texts there are no buckets; so many of the newest are shown. */
+const TEXTS_MAX = 5_000;
 const GAPS_EVERY_MS = 10_000;
 const STEP_MAX_MS = 300_000;
 
@@ -44,7 +46,7 @@ function sameSeries<T>(before: T | undefined, query: { queryKey: readonly unknow
   return query?.queryKey[1] === id ? before : undefined;
 }
 
-export function useTraces(ids: readonly number[], window: View, count: number): SeriesTrace[] {
+export function useTraces(ids: readonly number[], window: View, count: number, moving: boolean): SeriesTrace[] {
   const { from, to } = window;
   const buckets = useQueries({
     queries: ids.map((id) => ({
@@ -61,45 +63,63 @@ export function useTraces(ids: readonly number[], window: View, count: number): 
   });
   const samples = useQueries({
     queries: ids.map((id, index) => ({
-      ...samplesQuery(id, from, to, RAW_MAX + 1000, 'desc'),
+      ...samplesQuery(id, from, to, TEXTS_MAX, 'desc'),
       enabled: needsSamples(buckets[index]?.data?.items ?? []),
       placeholderData: (before: Page<Reading> | undefined, query: { queryKey: readonly unknown[] } | undefined) => sameSeries(before, query, id),
+    })),
+  });
+  const bounds = useQueries({
+    queries: ids.map((id) => ({
+      ...boundsQuery(id, from, to, !moving),
+      placeholderData: (before: AskedBounds | undefined, query: { queryKey: readonly unknown[] } | undefined) => sameSeries(before, query, id),
     })),
   });
   const stored = buckets.map((answer, index) => ({
     buckets: answer.data?.items,
     gaps: gaps[index]?.data?.items,
     samples: samples[index]?.data,
+    bounds: bounds[index]?.data,
     pending: answer.isPending,
-    error: answer.error ?? gaps[index]?.error ?? samples[index]?.error ?? null,
+    error: answer.error ?? gaps[index]?.error ?? samples[index]?.error ?? bounds[index]?.error ?? null,
   }));
   return ids.map((id, index) => traced(id, stored[index], window, count));
+}
+
+interface AskedBounds {
+  before: Reading | null;
+  after: Reading | null;
 }
 
 interface Stored {
   buckets: Bucket[] | undefined;
   gaps: Gap[] | undefined;
   samples: Page<Reading> | undefined;
+  bounds: AskedBounds | undefined;
   pending: boolean;
   error: Error | null;
 }
 
 /** Made traces by the answers that they were made of: a page that renders each second must not make them anew. */
-const made = new WeakMap<Bucket[], { gaps: Gap[] | undefined; samples: Page<Reading> | undefined; trace: Trace; holes: Hole[] }>();
+const made = new WeakMap<Bucket[], Pick<Stored, 'gaps' | 'samples' | 'bounds'> & { trace: Trace; holes: Hole[] }>();
 
 function traced(id: number, stored: Stored | undefined, window: View, count: number): SeriesTrace {
-  const { buckets, gaps, samples } = stored ?? {};
+  const { buckets, gaps, samples, bounds } = stored ?? {};
   const common = { id, pending: stored?.pending ?? true, error: stored?.error ?? null };
   if (!buckets) return { ...common, trace: NO_TRACE, holes: [], buckets: [], cut: false };
   const raw = samples && needsSamples(buckets) ? samples : undefined;
   let known = made.get(buckets);
-  if (!known || known.gaps !== gaps || known.samples !== raw) {
+  if (!known || known.gaps !== gaps || known.samples !== raw || known.bounds !== bounds) {
     const holes = holesOf(gaps ?? []);
+    const near: Bounds = { before: outer(bounds?.before), after: outer(bounds?.after) };
     const trace = raw
-      ? traceOfSamples(timed(raw.items), holes, window.to)
-      : traceOfBuckets(buckets, (window.to - window.from) / count, holes, window.to);
-    known = { gaps, samples: raw, trace, holes };
+      ? traceOfSamples(timed(raw.items), holes, window.to, near)
+      : traceOfBuckets(buckets, (window.to - window.from) / count, holes, window.to, near);
+    known = { gaps, samples: raw, bounds, trace, holes };
     made.set(buckets, known);
   }
   return { ...common, trace: known.trace, holes: known.holes, buckets, cut: typeof raw?.continuationToken === 'string' };
+}
+
+function outer(reading: Reading | null | undefined): Bounds['before'] {
+  return reading ? (timed([reading])[0] ?? null) : null;
 }

@@ -8,6 +8,7 @@ import type { TrendsAddress } from './address';
 export const USUAL_SPAN: Span = '1h';
 /** A gesture is written to the address once it rests. */
 const RESTS_MS = 250;
+const PIXELS = 1200;
 
 const route = getRouteApi('/shell/trends');
 
@@ -28,10 +29,11 @@ export function fixedView(address: TrendsAddress): View | null {
 export function useView(): ViewState & { look: (view: View) => void } {
   const address = route.useSearch();
   const navigate = route.useNavigate();
-  const now = useNow();
-  const [gesture, setGesture] = useState<View | null>(null);
   const fixed = fixedView(address);
   const span = fixed ? null : (address.range ?? USUAL_SPAN);
+  // A window that moves by less than a pixel need not be drawn anew.
+  const now = useNow(spanMs(span ?? USUAL_SPAN) / PIXELS);
+  const [gesture, setGesture] = useState<View | null>(null);
   const settled = fixed ?? { from: now - spanMs(span ?? USUAL_SPAN), to: now };
 
   useEffect(() => {

@@ -136,7 +136,7 @@ impl Writer {
         match self.format {
             Format::Csv => write_csv(&sample, &mut self.text),
             Format::Ndjson => {
-                self.text.push_str(&serde_json::to_string(&Sample(sample)).unwrap_or_default());
+                self.text.push_str(&serde_json::to_string(&Sample::from(sample)).unwrap_or_default());
                 self.text.push('\n');
             }
         }

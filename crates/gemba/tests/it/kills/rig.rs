@@ -69,29 +69,70 @@ impl Rig {
         let (mqtt, console) = (free_port(), free_port());
         let published = at("publishednodes.json");
         let simulator_arguments: Vec<String> = [
-            "sim", "load", "--kind", "counter", "--servers", &SERVERS.to_string(), "--tags", &TAGS.to_string(),
-            "--period", &PERIOD_MS.to_string(), "--port", &free_ports(SERVERS).to_string(),
-            "--user", "operator:press 1 for water", "--pki", &at("pki"), "--published-nodes", &published,
+            "sim",
+            "load",
+            "--kind",
+            "counter",
+            "--servers",
+            &SERVERS.to_string(),
+            "--tags",
+            &TAGS.to_string(),
+            "--period",
+            &PERIOD_MS.to_string(),
+            "--port",
+            &free_ports(SERVERS).to_string(),
+            "--user",
+            "operator:press 1 for water",
+            "--pki",
+            &at("pki"),
+            "--published-nodes",
+            &published,
         ]
         .map(str::to_owned)
         .to_vec();
         let mut arguments = vec!["--role".to_owned(), "platform".to_owned()];
         arguments.extend(FREE_PORTS.iter().map(|argument| (*argument).to_owned()));
-        for setting in [format!("hub.mqtt.listen=127.0.0.1:{mqtt}"), format!("console.listen=127.0.0.1:{console}"), RESERVE.to_owned()] {
+        for setting in [
+            format!("hub.mqtt.listen=127.0.0.1:{mqtt}"),
+            format!("console.listen=127.0.0.1:{console}"),
+            RESERVE.to_owned(),
+        ] {
             arguments.extend(["--set".to_owned(), setting]);
         }
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let mut platform = Gemba::run("platform-output", folder.path(), &platform_data.join("data"), &arguments);
+        let mut platform =
+            Gemba::run("platform-output", folder.path(), &platform_data.join("data"), &arguments);
         let rest = platform.rest();
         let link = Link::to(SocketAddr::from((Ipv4Addr::LOCALHOST, mqtt)));
         let enrollment = enroll(folder.path(), &platform.data, link.port);
         let simulator = start_simulator(&simulator_arguments, folder.path());
         let hub = format!("@{enrollment}");
-        let edge_arguments = ["--role", "edge", "--hub", &hub, "--published-nodes", &published, "--set", RESERVE, "--set", "edge.trust-servers=true"];
+        let edge_arguments = [
+            "--role",
+            "edge",
+            "--hub",
+            &hub,
+            "--published-nodes",
+            &published,
+            "--set",
+            RESERVE,
+            "--set",
+            "edge.trust-servers=true",
+        ];
         let edge = Gemba::run("edge-output", folder.path(), &edge_data.join("data"), &edge_arguments);
         let volumes = [platform_volume, edge_volume].into_iter().flatten().collect();
         let series = usize::from(SERVERS) * TAGS as usize;
-        let mut rig = Self { simulator: Some(simulator), simulator_arguments, edge, platform, rest, series, link, volumes, folder };
+        let mut rig = Self {
+            simulator: Some(simulator),
+            simulator_arguments,
+            edge,
+            platform,
+            rest,
+            series,
+            link,
+            volumes,
+            folder,
+        };
         rig.settle();
         rig
     }
@@ -158,9 +199,13 @@ impl Rig {
         let after = now();
         let rest = self.rest.clone();
         let expected = self.series;
-        let outputs = || format!("platform:\n{}\nedge:\n{}", tail(&self.platform.printed()), tail(&self.edge.printed()));
+        let outputs = || {
+            format!("platform:\n{}\nedge:\n{}", tail(&self.platform.printed()), tail(&self.edge.printed()))
+        };
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_for("counts of all series after a fault", RECOVERY, || newest(&rest, expected).filter(|oldest| *oldest > after))
+            wait_for("counts of all series after a fault", RECOVERY, || {
+                newest(&rest, expected).filter(|oldest| *oldest > after)
+            })
         }));
         if let Err(panic) = found {
             println!("{}", outputs());
@@ -185,7 +230,10 @@ fn now() -> DateTime {
 
 /// The oldest of the newest times of all series, once there are as many as there should be.
 fn newest(rest: &Rest, expected: usize) -> Option<DateTime> {
-    let answer = rest.try_get("/api/v1/series?limit=500", "application/json").ok().filter(|answer| answer.status == 200)?;
+    let answer = rest
+        .try_get("/api/v1/series?limit=500", "application/json")
+        .ok()
+        .filter(|answer| answer.status == 200)?;
     let page = answer.json();
     let items = page["items"].as_array()?;
     let times: Vec<DateTime> =
@@ -198,7 +246,8 @@ fn free_ports(count: u16) -> u16 {
     loop {
         let first = free_port();
         let all = first.checked_add(count).map(|end| first..end).unwrap_or(0..0);
-        let open: Vec<_> = all.filter_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok()).collect();
+        let open: Vec<_> =
+            all.filter_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok()).collect();
         if open.len() == usize::from(count) {
             return first;
         }

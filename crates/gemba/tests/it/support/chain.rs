@@ -41,7 +41,11 @@ impl Gemba {
         let process = self.process.as_mut().expect("the process was started");
         let output = self.output.clone();
         wait_for(&format!("{}", path.display()), READY, || {
-            assert!(process.is_running(), "it ended:\n{}", std::fs::read_to_string(&output).unwrap_or_default());
+            assert!(
+                process.is_running(),
+                "it ended:\n{}",
+                std::fs::read_to_string(&output).unwrap_or_default()
+            );
             let text = std::fs::read(&path).ok()?;
             serde_json::from_slice(&text).ok()
         })
@@ -70,7 +74,17 @@ impl Gemba {
         let endpoints = self.endpoints();
         let console = endpoints["console"].as_str().expect("the platform has a console");
         let address = console.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Rest { address, token: command(&["token", "create", "--role", "viewer", "--data", &self.data.display().to_string()]) }
+        Rest {
+            address,
+            token: command(&[
+                "token",
+                "create",
+                "--role",
+                "viewer",
+                "--data",
+                &self.data.display().to_string(),
+            ]),
+        }
     }
 }
 
@@ -78,12 +92,24 @@ impl Gemba {
 pub(crate) fn command(arguments: &[&str]) -> String {
     let output = gemba().args(arguments).output().expect("gemba can be started");
     let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
-    assert!(output.status.success(), "gemba {arguments:?}: {}\n{text}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "gemba {arguments:?}: {}\n{text}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }
 
 /// Settings that give a process free ports on loopback.
 pub(crate) const FREE_PORTS: &[&str] = &[
-    "--set", "console.listen=127.0.0.1:0", "--set", "console.tls-listen=127.0.0.1:0",
-    "--set", "hub.mqtt.listen=127.0.0.1:0", "--set", "hub.host-name=127.0.0.1", "--set", "edge.trust-servers=true",
+    "--set",
+    "console.listen=127.0.0.1:0",
+    "--set",
+    "console.tls-listen=127.0.0.1:0",
+    "--set",
+    "hub.mqtt.listen=127.0.0.1:0",
+    "--set",
+    "hub.host-name=127.0.0.1",
+    "--set",
+    "edge.trust-servers=true",
 ];

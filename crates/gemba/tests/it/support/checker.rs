@@ -47,7 +47,8 @@ pub(crate) struct Count {
 
 /// All Good samples of a series in the order in which they are returned.
 pub(crate) fn counts(rest: &Rest, id: u64) -> Vec<Count> {
-    let lines = rest.lines(&format!("/api/v1/series/{id}/samples?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z"));
+    let lines =
+        rest.lines(&format!("/api/v1/series/{id}/samples?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z"));
     let good = lines.iter().filter(|line| line["status"] == Value::from(0) && line.get("value").is_some());
     good.map(|line| Count {
         value: whole(&line["value"]).unwrap_or_else(|| panic!("not a count: {line}")),
@@ -58,7 +59,9 @@ pub(crate) fn counts(rest: &Rest, id: u64) -> Vec<Count> {
 
 /// Counters come as UInt64, Int64 and Double.
 fn whole(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64))
+    value
+        .as_u64()
+        .or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64))
 }
 
 pub(crate) fn time(value: &Value) -> DateTime {
@@ -119,7 +122,12 @@ impl Clockwork {
     pub(crate) fn check(&self, series: &Series, counts: &[Count]) -> Vec<(u64, u64)> {
         let mut holes = Vec::new();
         for count in counts {
-            assert_eq!(count.ticks, self.due(count.value), "{series:?}: count {} has the wrong time", count.value);
+            assert_eq!(
+                count.ticks,
+                self.due(count.value),
+                "{series:?}: count {} has the wrong time",
+                count.value
+            );
         }
         for pair in counts.windows(2) {
             let [before, after] = [pair[0], pair[1]];
@@ -140,8 +148,12 @@ impl Clockwork {
                     && gap.to.is_none_or(|at| at.ticks() >= to - 10_000 * PERIOD_MS as i64)
             });
             let own: Vec<&Gap> = gaps.iter().filter(|gap| gap.series == series.id).collect();
-            assert!(covered, "{series:?}: the counts between {before} and {after} ({} to {}) are missing without a word; ledger: {own:?}",
-                DateTime::from_ticks(from), DateTime::from_ticks(to));
+            assert!(
+                covered,
+                "{series:?}: the counts between {before} and {after} ({} to {}) are missing without a word; ledger: {own:?}",
+                DateTime::from_ticks(from),
+                DateTime::from_ticks(to)
+            );
         }
     }
 }

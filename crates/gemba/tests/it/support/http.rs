@@ -31,24 +31,36 @@ impl Rest {
     pub(crate) fn try_get(&self, path: &str, accept: &str) -> std::io::Result<Answer> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let authorization = if self.token.is_empty() { String::new() } else { format!("Authorization: Bearer {}\r\n", self.token) };
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: {accept}\r\n{authorization}Connection: close\r\n\r\n", self.address)?;
+        let authorization = if self.token.is_empty() {
+            String::new()
+        } else {
+            format!("Authorization: Bearer {}\r\n", self.token)
+        };
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: {accept}\r\n{authorization}Connection: close\r\n\r\n",
+            self.address
+        )?;
         read_answer(stream)
     }
 
     /// `GET` of a JSON document that must be there.
     pub(crate) fn get(&self, path: &str) -> Value {
-        let answer = self.try_get(path, "application/json").unwrap_or_else(|error| panic!("GET {path}: {error}"));
+        let answer =
+            self.try_get(path, "application/json").unwrap_or_else(|error| panic!("GET {path}: {error}"));
         assert_eq!(answer.status, 200, "GET {path}: {}", String::from_utf8_lossy(&answer.body));
         answer.json()
     }
 
     /// All lines of an NDJSON stream.
     pub(crate) fn lines(&self, path: &str) -> Vec<Value> {
-        let answer = self.try_get(path, "application/x-ndjson").unwrap_or_else(|error| panic!("GET {path}: {error}"));
+        let answer =
+            self.try_get(path, "application/x-ndjson").unwrap_or_else(|error| panic!("GET {path}: {error}"));
         assert_eq!(answer.status, 200, "GET {path}: {}", String::from_utf8_lossy(&answer.body));
         let text = String::from_utf8(answer.body).expect("NDJSON is UTF-8");
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
     }
 }
 
@@ -57,7 +69,8 @@ fn read_answer(stream: TcpStream) -> std::io::Result<Answer> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| broken("no status line"))?;
+    let status =
+        line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| broken("no status line"))?;
     let (mut length, mut chunked) = (None, false);
     loop {
         let mut header = String::new();

@@ -1,7 +1,9 @@
 //! Other people's servers. A peer that is not installed skips its test by name, or fails it in CI.
 
-use super::process::Process;
+use super::checker::Clockwork;
+use super::process::{Process, gemba};
 use super::{free_port, wait_for};
+use crate::reconnect::hosts::Host;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,15 +14,19 @@ use std::time::Duration;
 pub(crate) enum Vendor {
     Asyncua,
     NodeOpcua,
+    /// Our own simulator.
+    Gemba,
 }
 
-/// A running counter server: value n at 2026-01-01 + n × 100 ms, with exactly that source timestamp.
+/// A running counter server: value n at its epoch + n × 100 ms, with exactly that source timestamp.
 #[derive(Debug)]
 pub(crate) struct CounterServer {
     vendor: Vendor,
     pub(crate) port: u16,
     arguments: Vec<String>,
     folder: PathBuf,
+    host: Option<String>,
+    address: String,
     process: Option<Process>,
 }
 
@@ -40,7 +46,10 @@ pub(crate) fn root() -> PathBuf {
 
 /// Notes that a peer is missing. In CI that is a failure.
 pub(crate) fn skip(peer: &str) {
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "the peer {peer} is missing; `cargo x test` installs it");
+    assert!(
+        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "the peer {peer} is missing; `cargo x test` installs it"
+    );
     if let Some(path) = std::env::var_os("GEMBA_SKIPPED")
         && let Ok(mut file) = std::fs::File::options().append(true).create(true).open(path)
     {
@@ -69,13 +78,39 @@ impl Vendor {
                     command
                 })
             }
+            Self::Gemba => {
+                let mut command = gemba();
+                command.args(["sim", "load", "--kind", "counter"]);
+                Some(command)
+            }
+        }
+    }
+
+    /// The vendor of a writer group that [`CounterServer::entry`] made.
+    pub(crate) fn of_group(group: &str) -> Self {
+        let known = [Self::Asyncua, Self::NodeOpcua, Self::Gemba];
+        known.into_iter().find(|vendor| group.starts_with(&format!("{vendor:?}-"))).expect("a group of ours")
+    }
+
+    /// How the vendor's server counts.
+    pub(crate) fn clockwork(self) -> Clockwork {
+        match self {
+            Self::Gemba => Clockwork { epoch: gemba_sim::load::counter::EPOCH },
+            _ => Clockwork::of_peers(),
+        }
+    }
+
+    const fn arguments(self) -> [&'static str; 3] {
+        match self {
+            Self::Gemba => ["--tags", "--period", "--pki"],
+            _ => ["--tags", "--period-ms", "--pki"],
         }
     }
 
     /// Namespace index of the counters.
     const fn namespace(self) -> u16 {
         match self {
-            Self::Asyncua => 2,
+            Self::Asyncua | Self::Gemba => 2,
             Self::NodeOpcua => 1,
         }
     }
@@ -84,26 +119,46 @@ impl Vendor {
 impl CounterServer {
     /// Starts one; `None` when the vendor's software is not installed.
     pub(crate) fn start(vendor: Vendor, secure: bool, tags: u32, folder: &Path) -> Option<Self> {
+        Self::start_on(vendor, secure, tags, folder, None)
+    }
+
+    /// [`CounterServer::start`] on another host.
+    pub(crate) fn start_on(
+        vendor: Vendor,
+        secure: bool,
+        tags: u32,
+        folder: &Path,
+        host: Option<&Host>,
+    ) -> Option<Self> {
         if vendor.command().is_none() {
             skip(match vendor {
                 Vendor::Asyncua => "asyncua (PyPI)",
                 Vendor::NodeOpcua => "node-opcua (npm)",
+                Vendor::Gemba => "gemba",
             });
             return None;
         }
         let folder = folder.join(format!("{vendor:?}-{}", if secure { "secure" } else { "plain" }));
         std::fs::create_dir_all(&folder).expect("a folder can be made");
         let port = free_port();
-        let mut arguments = vec![
-            "--port".to_owned(), port.to_string(),
-            "--tags".to_owned(), tags.to_string(),
-            "--period-ms".to_owned(), PERIOD_MS.to_string(),
-            "--pki".to_owned(), folder.display().to_string(),
-        ];
+        let [tags_name, period_name, pki_name] = vendor.arguments();
+        let mut arguments = vec!["--port".to_owned(), port.to_string()];
+        for (name, value) in [
+            (tags_name, tags.to_string()),
+            (period_name, PERIOD_MS.to_string()),
+            (pki_name, folder.display().to_string()),
+        ] {
+            arguments.extend([name.to_owned(), value]);
+        }
+        let address = host.map_or("127.0.0.1", |host| host.address.as_str()).to_owned();
+        if host.is_some() {
+            arguments.extend(["--host".to_owned(), address.clone()]);
+        }
         if secure {
             arguments.extend(["--secure".to_owned(), "--user".to_owned(), format!("{USER}:{PASSWORD}")]);
         }
-        let mut server = Self { vendor, port, arguments, folder, process: None };
+        let host = host.map(|host| host.name.clone());
+        let mut server = Self { vendor, port, arguments, folder, host, address, process: None };
         server.run();
         Some(server)
     }
@@ -113,9 +168,15 @@ impl CounterServer {
         let mut command = self.vendor.command().expect("the vendor's software is installed");
         let output = self.folder.join("output.txt");
         drop(std::fs::remove_file(&output));
-        let process = Process::start(command.args(&self.arguments), &output);
+        command.args(&self.arguments);
+        let mut command = match &self.host {
+            Some(host) => Host::command_on(host, &command),
+            None => command,
+        };
+        let process = Process::start(&mut command, &output);
         wait_for(&format!("{:?} to listen", self.vendor), Duration::from_secs(60), || {
-            process.printed().contains("listening").then_some(())
+            let printed = process.printed();
+            (printed.contains("listening") || printed.lines().any(|line| line == "ready")).then_some(())
         });
         self.process = Some(process);
     }
@@ -130,8 +191,9 @@ impl CounterServer {
         let path = match self.vendor {
             Vendor::Asyncua => "asyncua/",
             Vendor::NodeOpcua => "node",
+            Vendor::Gemba => "",
         };
-        format!("opc.tcp://127.0.0.1:{port}/{path}")
+        format!("opc.tcp://{}:{port}/{path}", self.address)
     }
 
     /// Its entry in publishednodes.json, with all its counters.

@@ -14,7 +14,8 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a command with its output in `output`, which is appended to.
     pub(crate) fn start(command: &mut Command, output: &Path) -> Self {
-        let file = File::options().create(true).append(true).open(output).expect("the output file can be opened");
+        let file =
+            File::options().create(true).append(true).open(output).expect("the output file can be opened");
         let errors = file.try_clone().expect("a file can be opened twice");
         command.stdin(Stdio::null()).stdout(file).stderr(errors);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));

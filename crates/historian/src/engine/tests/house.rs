@@ -119,6 +119,18 @@ impl House {
         self.disk.paths().into_iter().filter(is_sample).collect()
     }
 
+    /// All manifests and their copies, oldest first.
+    pub(super) fn manifest_paths(&self) -> Vec<PathBuf> {
+        let number = |path: &PathBuf| -> Option<u64> {
+            let name = path.file_name()?.to_str()?;
+            name.split('.').next().filter(|_| name.ends_with(".json"))?.parse().ok()
+        };
+        let mut paths: Vec<PathBuf> =
+            self.disk.paths().into_iter().filter(|path| number(path).is_some()).collect();
+        paths.sort_by_key(number);
+        paths
+    }
+
     /// The file of the manifest in force.
     pub(super) fn manifest_path(&self) -> PathBuf {
         let folder = Path::new(FOLDER).join("v1/_manifest");

@@ -3,6 +3,7 @@
 use super::*;
 use crate::factory::line::Line;
 use crate::factory::mes::Place;
+use crate::factory::options::{DEMO_CLOCK_FACTOR, LINES_MAX, settings as settings_of};
 use expect_test::expect;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -233,4 +234,19 @@ fn a_piece_passes_all_stations_of_a_line_with_one_serial_number() {
     let tested = serials(Place::Test);
     assert!(packed.iter().all(|serial| tested.contains(serial)), "no piece skips the test");
     assert!(packed.is_sorted_by(|a, b| a < b), "no piece overtakes another");
+}
+
+#[test]
+fn at_the_demo_factor_every_station_finishes_a_cycle_within_two_seconds() {
+    let two_seconds = Duration::from_secs_f64(2.0 * DEMO_CLOCK_FACTOR);
+    for number in 0..LINES_MAX {
+        let settings = Place::ALL.map(|place| settings_of(number, place, DEMO_CLOCK_FACTOR));
+        let mut line = Line::new(settings, 1, number as u64, true);
+        line.advance(two_seconds);
+        for place in Place::ALL {
+            let told = std::iter::from_fn(|| line.poll_change(place));
+            let finished = told.filter(|change| change.signal == Signal::ActualCycleTime).count();
+            assert!(finished > 0, "line {number} {place:?}");
+        }
+    }
 }

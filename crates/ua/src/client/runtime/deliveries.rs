@@ -58,6 +58,8 @@ pub(super) async fn run(
     let mut open = true;
     loop {
         tokio::select! {
+            // First whatever waits: a group commit pays when everything is with the sink.
+            biased;
             parcel = inbox.recv(), if open => match parcel {
                 None => open = false,
                 Some(parcel) => {

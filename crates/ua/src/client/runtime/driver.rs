@@ -19,8 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-const RETRY_FIRST: Duration = Duration::from_millis(500);
-const RETRY_LONGEST: Duration = Duration::from_secs(30);
+const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// A server that answers again is to be heard within three seconds, and a knock costs next to nothing.
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// A connection that stood for so long was a good one: the next one is tried at once.
+const STEADY: Duration = Duration::from_secs(30);
 /// Without a person nothing changes, but files are read again: a certificate may have been trusted meanwhile.
 const RETRY_UNTRUSTED: Duration = Duration::from_secs(15);
 
@@ -178,7 +181,7 @@ impl Driver {
         crate::client::trust::SessionFolder::sweep(&self.options.run_folder);
         self.set_state(SessionState::Connecting, None);
         while !self.tasks.is_stopping() {
-            let Some(session) = self.connect().await else { break };
+            let Some(session) = Box::pin(self.connect()).await else { break };
             let started = self.clock.monotonic();
             let session = Arc::new(session);
             let end = self.serve(&session).await;
@@ -199,7 +202,7 @@ impl Driver {
                     }
                 }
                 End::Lost(error) => {
-                    if self.clock.monotonic() - started > RETRY_LONGEST {
+                    if self.clock.monotonic() - started > STEADY {
                         self.backoff.reset();
                     }
                     self.set_state(SessionState::Reconnecting, Some(&error));
@@ -232,10 +235,10 @@ impl Driver {
         loop {
             let options = self.options.clone();
             let key = self.key.clone();
-            let attempt = async move {
+            let attempt = Box::pin(async move {
                 tokio::time::sleep(delay).await;
                 OpcUaSession::reconnect(options, key).await
-            };
+            });
             let result = match self.beside(attempt).await {
                 Beside::Done(result) => result,
                 Beside::Stop => return None,

@@ -14,7 +14,7 @@ use crate::client::session::{
 };
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use gemba_model::{DateTime, StatusCode};
+use gemba_model::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,7 +87,8 @@ impl Driver {
         });
         self.set_state(SessionState::Connected, None);
         let now = self.now();
-        let start = session.server().start_time.unwrap_or(DateTime::MIN);
+        // A server that does not say when it was started cannot prove that an id is still ours: never the same.
+        let start = session.server().start_time.unwrap_or(now.wall);
         self.machine.on_connected(now, start, requests);
         loop {
             if let Some(error) = self.perform(session, services).await {
@@ -130,7 +131,9 @@ impl Driver {
     }
 
     fn next_deadline(&self) -> Option<Duration> {
-        let retries = self.parts.values().filter_map(|run| run.items.next_retry());
+        // Without a subscription nothing can be retried, and a deadline that passed would keep this task busy.
+        let active = self.parts.iter().filter(|(id, _)| self.machine.subscription(**id).is_some());
+        let retries = active.filter_map(|(_, run)| run.items.next_retry());
         retries.chain(self.machine.next_deadline()).min()
     }
 

@@ -10,17 +10,21 @@ use crate::client::error::{UaError, is_authentication};
 use crate::client::options::{Identity, SecurityPolicy, SessionOptions};
 use crate::client::trust::{SessionFolder, TrustError};
 use opcua::client::{Client, IdentityToken, Session};
+use gemba_model::StatusCode;
 use opcua::types as stack;
+use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub(super) async fn connect(
     options: SessionOptions,
     earlier: Option<SessionKey>,
 ) -> Result<OpcUaSession, UaError> {
     let policy = options.check()?;
+    knock(&options).await?;
     let unsecured = SessionFolder::create(&options.run_folder, None)?;
     let offered = endpoints::get_endpoints(&endpoints::client(&options, unsecured.path())?, &options).await?;
     let mut chosen = choose(&offered, &options)?;
@@ -57,18 +61,35 @@ pub(super) async fn connect(
     Ok(session)
 }
 
+/// How long a server's TCP stack may take to answer. A lost SYN is repeated after one second.
+const KNOCK: Duration = Duration::from_millis(1500);
+
+/// Sees whether anybody is there before the patient steps begin: while packets are dropped, each of those would
+/// wait out its whole limit, and the first seconds of a server that is back would be missed.
+async fn knock(options: &SessionOptions) -> Result<(), UaError> {
+    let unreachable = |status: &str, detail: String| UaError::Unreachable {
+        endpoint: options.endpoint_url.clone(),
+        status: StatusCode::from_name(status).unwrap_or(StatusCode::BAD_NO_DATA),
+        detail,
+    };
+    match timeout(KNOCK, TcpStream::connect((options.host(), options.port()))).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(unreachable("BadConnectionRejected", error.to_string())),
+        Err(_) => Err(unreachable("BadTimeout", format!("no answer within {KNOCK:?}"))),
+    }
+}
+
 /// Judges the endpoint's certificate, then makes the folder that tells the stack.
 fn accept(endpoint: &stack::EndpointDescription, options: &SessionOptions) -> Result<SessionFolder, UaError> {
     let refuse = |source| UaError::Certificate { endpoint: options.endpoint_url.clone(), source };
     let certificate = endpoint.server_certificate.as_ref();
-    options
+    let issuers = options
         .trust
         .validate(certificate, endpoint.server.application_uri.as_ref(), options.host())
         .map_err(refuse)?;
     // The stack reads one certificate and refuses bytes behind it.
-    let length = X509Certificate::from_der(certificate).map_or(0, |(rest, _)| certificate.len() - rest.len());
-    if length < certificate.len() {
-        return Err(refuse(TrustError::ChainPresented { issuers: 1 }));
+    if issuers > 0 {
+        return Err(refuse(TrustError::ChainPresented { issuers }));
     }
     SessionFolder::create(&options.run_folder, Some(certificate))
 }

@@ -204,7 +204,8 @@ fn each_rule_has_its_code_and_its_override() {
         require_revocation_lists: false,
     };
     let now = SystemTime::now();
-    let cases: [(&str, &dyn Fn(&mut CertificateParams)); 5] = [
+    type Change<'a> = &'a dyn Fn(&mut CertificateParams);
+    let cases: [(&str, Change<'_>); 5] = [
         ("GMB-UA-021", &|params| params.not_after = (now - VALID).into()),
         ("GMB-UA-021", &|params| params.not_before = (now + VALID).into()),
         ("GMB-UA-025", &|params| params.key_usages = vec![KeyUsagePurpose::KeyCertSign]),

@@ -19,6 +19,8 @@ interface Props {
   height: number;
   timeAxis: boolean;
   rightAxis: number;
+  titleSpace: number;
+  units: boolean;
   sync: string;
   look: (view: View) => void;
   reset: () => void;
@@ -31,14 +33,14 @@ function paintColours(): PaintColours {
 }
 
 export function Lane(props: Props) {
-  const { spec, view, width, height, timeAxis, rightAxis, sync, keep } = props;
+  const { spec, view, width, height, timeAxis, rightAxis, titleSpace, units, sync, keep } = props;
   const { t, language, zone } = useWords();
   const scheme = useScheme();
   const host = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot>(null);
   const now = useRef(props);
   const gapWord = t('gap.word');
-  const laneLook: LaneLook = { language, zone, colour: cssColour, timeAxis, rightAxis, sync };
+  const laneLook: LaneLook = { language, zone, colour: cssColour, timeAxis, rightAxis, titleSpace, units, sync };
   const shape = laneShape(spec, laneLook, scheme);
 
   useEffect(() => {

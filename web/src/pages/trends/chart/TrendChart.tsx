@@ -24,8 +24,8 @@ interface Props {
   keepPicture: (make: () => Promise<Blob | null>) => void;
 }
 
-const LANE_MIN = 92;
-const RIGHT_AXIS = 60;
+const LANE_MIN = 116;
+const RIGHT_AXIS = 64;
 const SYNC = 'trends';
 
 function lanesOf(traces: LaneTrace[], shared: boolean): LaneSpec[] {
@@ -96,7 +96,7 @@ export function TrendChart({ traces, shared, view, look, reset, showGap, keepPic
           return (
             <div key={lane.key} className={classes.lane}>
               {!shared && <LaneTitle trace={lane.traces[0]} />}
-              <Lane spec={lane} view={view} width={width} height={laneHeight + (last ? TIME_AXIS : 0)} timeAxis={last} rightAxis={rightAxis} sync={SYNC} look={look} reset={reset} showGap={showGap} keep={keep} />
+              <Lane spec={lane} view={view} width={width} height={laneHeight + (last ? TIME_AXIS : 0)} timeAxis={last} rightAxis={rightAxis} titleSpace={shared ? 10 : 28} units={shared} sync={SYNC} look={look} reset={reset} showGap={showGap} keep={keep} />
             </div>
           );
         })}

@@ -30,12 +30,19 @@ export interface LaneLook {
   timeAxis: boolean;
   /** Pixels of the value axis on the right; lanes without one keep the place free. */
   rightAxis: number;
+  /** Axes say their unit; lanes of one series say it in their title. */
+  units: boolean;
+  /** Pixels kept free above the plot for the lane's title. */
+  titleSpace: number;
   sync: string;
 }
 
-export const LEFT_AXIS = 68;
+export const LEFT_AXIS = 76;
 export const TIME_AXIS = 44;
 const POINT_SPACE = 8;
+/** uPlot's modes of joining: keep nulls as they are (time), spread them over times that a trace has not (values). */
+const NULL_RETAIN = 1;
+const NULL_EXPAND = 2;
 const FONT = '12px Inter, sans-serif';
 
 /** Values of one unit share a scale; texts have their own. */
@@ -43,7 +50,7 @@ export const scaleOf = (lane: LaneTrace): string => (lane.trace.categories.lengt
 
 /** What must be the same for a lane to be redrawn instead of made anew. */
 export function laneShape(spec: LaneSpec, look: LaneLook, scheme: string): string {
-  const traces = spec.traces.map((each) => [each.id, each.place, each.past, each.unit, each.trace.step, scaleOf(each)].join(':'));
+  const traces = spec.traces.map((each) => [each.id, each.place, each.past, each.unit, each.trace.step, each.trace.categories.length > 0, scaleOf(each)].join(':'));
   return [spec.key, ...traces, look.language, look.zone, look.timeAxis, look.rightAxis, scheme].join('|');
 }
 
@@ -52,27 +59,42 @@ export function laneData(traces: readonly LaneTrace[]): uPlot.AlignedData {
   const tables = traces.map(({ trace }) => [trace.x, trace.y] as uPlot.AlignedData);
   const first = tables[0];
   if (!first) return [[]];
-  return tables.length === 1 ? first : uPlot.join(tables);
+  if (tables.length === 1) return first;
+  // A break must reach to the neighbours of its own trace, over all times that only others have; else the line is joined.
+  return uPlot.join(tables, tables.map(() => [NULL_RETAIN, NULL_EXPAND]));
 }
 
 function axisText(values: readonly number[], increment: number, language: string, lane: LaneTrace): string[] {
   const { categories } = lane.trace;
   if (categories.length > 0) return values.map((value) => (Number.isInteger(value) ? (categories[value] ?? '').slice(0, 10) : ''));
-  const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(increment) + 1e-9)));
-  return values.map((value) => (Math.abs(value) >= 1e6 ? value.toExponential(1) : numberText(value, language, decimals, true)));
+  const [scale, suffix] = LARGE.find(([from]) => values.some((value) => Math.abs(value) >= from * 100)) ?? [1, ''];
+  const decimals = decimalsFor(increment / scale);
+  return values.map((value) => `${numberText(value / scale, language, decimals, true)}${suffix}`);
 }
 
-/** Single points between breaks, which no line shows. */
+/** Prefixes of SI for figures that would not fit beside the axis. */
+const LARGE: readonly [number, string][] = [[1e12, '\u202FT'], [1e9, '\u202FG'], [1e6, '\u202FM']];
+const AXIS_DECIMALS_MAX = 8;
+
+/** Decimals that write every multiple of `increment` exactly: 2.5 needs one, 0.05 two. */
+export function decimalsFor(increment: number): number {
+  for (let decimals = 0; decimals < AXIS_DECIMALS_MAX; decimals += 1) {
+    const scaled = increment * 10 ** decimals;
+    if (Math.abs(scaled - Math.round(scaled)) < 1e-6 * Math.max(1, scaled) && Math.round(scaled) > 0) return decimals;
+  }
+  return AXIS_DECIMALS_MAX;
+}
+
+/** Places in [from, to] of single points between breaks, which no line shows. Neighbours outside count as neighbours. */
 export function lonePoints(y: readonly (number | null | undefined)[], from: number, to: number): number[] {
   const lone: number[] = [];
-  let before: number | null = null;
-  let last = -1;
   let run = 0;
+  let last = -1;
   const close = () => {
-    if (run === 1) lone.push(last);
+    if (run === 1 && last >= from && last <= to) lone.push(last);
     run = 0;
   };
-  for (let index = from; index <= to; index += 1) {
+  for (let index = Math.max(0, from - 1); index <= Math.min(y.length - 1, to + 1); index += 1) {
     const value = y[index];
     if (value === undefined) continue;
     if (value === null) close();
@@ -80,10 +102,16 @@ export function lonePoints(y: readonly (number | null | undefined)[], from: numb
       run += 1;
       last = index;
     }
-    before = value;
   }
-  if (before !== null) close();
+  close();
   return lone;
+}
+
+/** Places of all points but the one that stands for no sample. */
+function samplesOnly(x: ArrayLike<number>, y: ArrayLike<number | null | undefined>, held: number): number[] {
+  const places: number[] = [];
+  for (let index = 0; index < y.length; index += 1) if (y[index] != null && x[index] !== held) places.push(index);
+  return places;
 }
 
 function seriesOf(lane: LaneTrace, look: LaneLook, traces: () => readonly LaneTrace[], index: number): uPlot.Series {
@@ -103,7 +131,8 @@ function seriesOf(lane: LaneTrace, look: LaneLook, traces: () => readonly LaneTr
         return raw && last - first < u.over.clientWidth / POINT_SPACE && u.data[series] !== undefined;
       },
       filter: (u, series, show) => {
-        if (show) return null;
+        const held = traces()[index]?.trace.held ?? null;
+        if (show) return held === null ? null : samplesOnly(u.data[0], u.data[series] ?? [], held);
         const { min, max } = u.series[0]?.idxs ? { min: u.series[0].idxs[0], max: u.series[0].idxs[1] } : { min: 0, max: u.data[0].length - 1 };
         return lonePoints((u.data[series] ?? []) as (number | null | undefined)[], min, max);
       },
@@ -125,11 +154,13 @@ export function laneOptions(spec: LaneSpec, look: LaneLook, size: { width: numbe
     side,
     size,
     gap: 6,
+    ...(look.units ? { label: laneOf(scale)?.unit ?? '', labelSize: 20, labelGap: 0, labelFont: FONT } : {}),
     font: FONT,
     stroke: text,
     grid: side === 3 ? grid : { show: false },
     ticks: { show: false },
-    space: 34,
+    space: 26,
+    ...(laneOf(scale)?.trace.categories.length ? { splits: () => (laneOf(scale)?.trace.categories ?? []).map((_text, place) => place) } : {}),
     values: (_u, values, _axis, _space, increment) => {
       const lane = laneOf(scale);
       return lane ? axisText(values, increment, look.language, lane) : [];
@@ -152,7 +183,7 @@ export function laneOptions(spec: LaneSpec, look: LaneLook, size: { width: numbe
     ...size,
     ms: 1,
     tzDate: (at) => uPlot.tzDate(new Date(at), look.zone),
-    padding: [8, look.rightAxis > 0 ? 0 : 12, 0, 0],
+    padding: [look.titleSpace, look.rightAxis > 0 ? 0 : 30, 0, 0],
     legend: { show: false },
     scales: { x: { time: true, auto: false }, ...Object.fromEntries(scales.map((scale) => [scale, scaleRange(() => laneOf(scale)?.trace)])) },
     axes,
@@ -160,6 +191,8 @@ export function laneOptions(spec: LaneSpec, look: LaneLook, size: { width: numbe
     cursor: {
       y: false,
       points: { size: 8 },
+      // The earlier range is for the eye; readings are of the present one.
+      dataIdx: (_u, series, closest) => (spec.traces[series - 1]?.past ? null : closest) as number,
       drag: { x: true, y: false, setScale: false },
       bind: { dblclick: () => null },
       sync: { key: look.sync, filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' } },
@@ -174,7 +207,7 @@ function scaleRange(trace: () => Trace | undefined): uPlot.Scale {
       const categories = trace()?.categories.length ?? 0;
       if (categories > 0) return [-0.4, categories - 0.6];
       if (low == null || high == null) return [0, 1];
-      if (trace()?.step && Number.isInteger(low) && high - low <= 1) return [Math.min(low, 0) - 0.15, Math.max(high, low + 1) + 0.15];
+      if (trace()?.step && low >= 0 && high <= 1) return [-0.15, 1.15];
       const air = high > low ? (high - low) * 0.1 : Math.max(Math.abs(high) * 0.02, 0.5);
       return [low - air, high + air];
     },

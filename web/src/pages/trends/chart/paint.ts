@@ -31,6 +31,7 @@ export function paintHoles(u: uPlot, holes: readonly Hole[], colours: PaintColou
   ctx.save();
   ctx.font = `${11 * ratio}px Inter, sans-serif`;
   ctx.textBaseline = 'top';
+  ctx.textAlign = 'left';
   for (const hole of holes) {
     const place = span(u, hole.from, hole.to);
     if (!place) continue;

@@ -1,0 +1,148 @@
+//! What the historian costs: CPU seconds a million values, bytes a sample, milliseconds a read.
+//!
+//! The plant has 10 series with a value every 10 s and 9,990 with one an hour, over 30 days, as quantised
+//! random walks; messages are UADP with full DataValues of up to 100 fields, read from a log in memory.
+//! `cargo run --release -p gemba-historian --example ingest -- [days] [both]`; `both` gives every value a
+//! server timestamp, and both timestamps odd ticks.
+
+#[path = "ingest/plant.rs"]
+mod plant;
+
+use gemba_api::{EventLog, History, SampleQuery};
+use gemba_base::{SystemClock, Tasks};
+use gemba_historian::{Historian, HistorianOptions};
+use gemba_testkit::{MemoryDocs, MemoryLog};
+use plant::Plant;
+use std::error::Error;
+use std::fs;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// CPU seconds of this process so far.
+fn cpu() -> f64 {
+    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<f64> = text
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(|field| field.parse().unwrap_or(0.0))
+        .collect();
+    // User and system time in ticks of 10 ms.
+    fields.iter().skip(11).take(2).sum::<f64>() / 100.0
+}
+
+fn peak_mb() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+fn bytes(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(facts) if facts.is_dir() => bytes(&entry.path()),
+        Ok(facts) => facts.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+/// Median milliseconds of some runs, after one that warms up.
+fn median(runs: usize, mut run: impl FnMut(usize)) -> f64 {
+    run(0);
+    let mut times: Vec<f64> = (0..runs)
+        .map(|index| {
+            let start = Instant::now();
+            run(index);
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times.get(runs / 2).copied().unwrap_or(0.0)
+}
+
+fn reads(historian: &Historian, plant: &Plant, days: i64, out: &mut impl Write) -> Result<()> {
+    let (start, end) =
+        (plant.start(), plant.start().saturating_add(Duration::from_secs(days as u64 * 86_400)));
+    let day = Duration::from_secs(86_400);
+    let from = start.saturating_add(day * (days / 2) as u32);
+    let raw = |series: u64| {
+        let mut count = 0;
+        let query = SampleQuery { series, from, to: from.saturating_add(day), descending: false };
+        let read = historian.samples(&query, &mut |chunk| {
+            count += chunk.len();
+            ControlFlow::Continue(())
+        });
+        assert!(read.is_ok());
+        count
+    };
+    let mut counts = (0, 0);
+    let fast = median(20, |index| counts.0 = raw(1 + index as u64 % 10));
+    let slow = median(20, |index| counts.1 = raw(1_000 + 37 * index as u64));
+    let chart = median(20, |index| {
+        let buckets = historian.buckets(1 + index as u64 % 10, start, end, 1_000);
+        assert!(buckets.is_ok_and(|buckets| buckets.len() == 1_000));
+    });
+    let ids: Vec<u64> = (1..=10_000).collect();
+    let last = median(20, |_| assert!(historian.last(&ids).iter().all(Option::is_some)));
+    writeln!(out, "1 series x 24 h: {fast:.2} ms ({} samples), slow {slow:.2} ms ({})", counts.0, counts.1)?;
+    writeln!(out, "{days} d -> 1,000 buckets: {chart:.2} ms; last of 10,000: {last:.2} ms")?;
+    Ok(())
+}
+
+async fn run(days: i64, both: bool, out: &mut impl Write) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("gemba-ingest-{}", gemba_base::random::hex::<8>()));
+    let log = MemoryLog::new(4);
+    let mut plant = Plant::new(both);
+    plant.announce(&log);
+    let tasks = Tasks::new("bench");
+    let shared: Arc<dyn EventLog> = Arc::new(log.clone());
+    let docs = Arc::new(MemoryDocs::default());
+    let clock = Arc::new(SystemClock::new());
+    let historian = Historian::start(shared, docs, &folder, HistorianOptions::default(), clock, &tasks)?;
+    historian.caught_up().await;
+    let (mut values, mut spent) = (0_u64, 0.0);
+    for day in 0..days {
+        // Written first, so that the figures are the historian's alone.
+        values += plant.day(&log, day);
+        let before = cpu();
+        historian.caught_up().await;
+        if day % 6 == 5 || day + 1 == days {
+            historian.flush().await?;
+            for partition in 0..4 {
+                log.trim(partition, log.bounds(partition).1);
+            }
+        }
+        spent += cpu() - before;
+    }
+    let size = bytes(&folder.join("v1/samples")) as f64 / values as f64;
+    let millions = values as f64 / 1e6;
+    writeln!(
+        out,
+        "{values} values, {:.3} CPU s/M, {size:.2} B/sample, peak {} MB (log included)",
+        spent / millions,
+        peak_mb()
+    )?;
+    reads(&historian, &plant, days, out)?;
+    let before = cpu();
+    historian.compact().await?;
+    writeln!(out, "compaction: {:.3} CPU s/M", (cpu() - before) / millions)?;
+    assert!(historian.drain(Duration::from_secs(60)).await);
+    fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let days = arguments.first().and_then(|text| text.parse().ok()).unwrap_or(30);
+    let both = arguments.iter().any(|argument| argument == "both");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(days, both, &mut std::io::stdout().lock()))?;
+    Ok(())
+}
