@@ -111,8 +111,17 @@ async fn a_tokens_text_is_told_once_and_it_ends_when_it_is_deleted_or_due() {
     let list = send("GET", "/api/v1/tokens", json!(null)).send().await;
     assert!(!list.body.contains("gtk_"));
     let item = list.json()["items"].as_array().expect("a list").iter().find(|item| item["id"] == id).cloned();
-    let item = item.expect("is listed").to_string().replace(&id, "ID");
-    expect![[r#"{"createdAt":"2026-03-01T12:00:00.0000000Z","createdBy":"token admin","expiresAt":"2026-03-01T13:00:00.0000000Z","id":"ID","name":"grafana","role":"viewer"}"#]].assert_eq(&item);
+    let item = serde_json::to_string_pretty(&item.expect("is listed")).expect("is JSON").replace(&id, "ID");
+    expect![[r#"
+        {
+          "createdAt": "2026-03-01T12:00:00.0000000Z",
+          "createdBy": "token admin",
+          "expiresAt": "2026-03-01T13:00:00.0000000Z",
+          "id": "ID",
+          "name": "grafana",
+          "role": "viewer"
+        }"#]]
+    .assert_eq(&item);
     house.clock.advance(std::time::Duration::from_secs(3_600));
     assert!(!works().await);
 
