@@ -42,6 +42,8 @@ pub struct ConsoleParts {
     pub ready: Ready,
     /// The program's version.
     pub version: String,
+    /// IANA name of the plant's time zone, such as `Europe/Berlin`, if it is configured.
+    pub time_zone: Option<String>,
     /// Names, besides those of loopback, by which the console may be called without TLS (no port).
     pub hosts: Vec<String>,
 }
@@ -69,6 +71,7 @@ pub(crate) struct Core {
     pub(crate) tasks: Tasks,
     pub(crate) ready: Ready,
     pub(crate) version: String,
+    pub(crate) time_zone: Option<String>,
     pub(crate) hosts: Vec<String>,
     pub(crate) started: DateTime,
     pub(crate) board: Board,
@@ -101,6 +104,7 @@ impl Console {
             tasks: parts.tasks,
             ready: parts.ready,
             version: parts.version,
+            time_zone: parts.time_zone,
             hosts: parts.hosts,
         });
         core.look();

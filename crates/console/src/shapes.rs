@@ -269,15 +269,19 @@ pub(crate) struct SessionInfo {
     /// When the session ends unless it is used again; null with a token.
     #[schema(value_type = Option<String>, required = true)]
     expires_at: Option<DateTime>,
+    /// IANA name of the plant's time zone; left out where none is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    time_zone: Option<String>,
 }
 
-impl From<Principal> for SessionInfo {
-    fn from(principal: Principal) -> Self {
+impl SessionInfo {
+    pub(crate) fn new(principal: Principal, time_zone: Option<String>) -> Self {
         let (kind, csrf_token, expires_at) = match principal.via {
             Via::Session { csrf, expires, .. } => ("session", Some(csrf), Some(expires)),
             Via::Token { .. } => ("token", None, None),
         };
-        Self { user: principal.name, role: principal.role, kind, csrf_token, expires_at }
+        Self { user: principal.name, role: principal.role, kind, csrf_token, expires_at, time_zone }
     }
 }
 

@@ -17,7 +17,8 @@ pub(crate) const BUSY: ErrorCode = ErrorCode("GMB-REG-007");
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file or its folder cannot be used.
-    #[error("GMB-REG-001: the registry {} cannot be opened: {detail}; check that its folder exists and belongs to the user that runs Gemba", path.display())]
+    #[error("GMB-REG-001: the registry {} cannot be opened: {detail}; \
+        check that its folder exists and belongs to the user that runs Gemba", path.display())]
     CannotOpen {
         /// The file.
         path: PathBuf,
@@ -25,7 +26,8 @@ pub enum OpenError {
         detail: String,
     },
     /// A later Gemba wrote it.
-    #[error("GMB-REG-002: the registry {} has format {found}, this program knows formats up to {known}; run the newer Gemba that wrote it, or restore the copy from before the upgrade", path.display())]
+    #[error("GMB-REG-002: the registry {} has format {found}, this program knows formats up to {known}; \
+        run the newer Gemba that wrote it, or restore the copy from before the upgrade", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -35,7 +37,8 @@ pub enum OpenError {
         known: i64,
     },
     /// The bytes are not a registry, or not whole.
-    #[error("GMB-REG-003: the registry {} is damaged or is not a registry: {detail}; move it away together with its -wal and -shm files and restore them from a backup", path.display())]
+    #[error("GMB-REG-003: the registry {} is damaged or is not a registry: {detail}; \
+        move it away together with its -wal and -shm files and restore them from a backup", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

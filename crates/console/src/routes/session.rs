@@ -17,9 +17,15 @@ use gemba_api::rest::Role;
 use gemba_base::Secret;
 use std::sync::Arc;
 
-fn with_cookie(status: StatusCode, transport: Transport, (id, principal): (Secret, Principal)) -> Response {
+fn with_cookie(
+    core: &Core,
+    status: StatusCode,
+    transport: Transport,
+    (id, principal): (Secret, Principal),
+) -> Response {
     let cookie = set_cookie(transport, Some(&id), sessions::AGE_MAX.as_secs());
-    (status, [(header::SET_COOKIE, cookie)], Json(SessionInfo::from(principal))).into_response()
+    (status, [(header::SET_COOKIE, cookie)], Json(SessionInfo::new(principal, core.time_zone.clone())))
+        .into_response()
 }
 
 /// Whether an administrator is still to be made with the one-time link.
@@ -58,7 +64,7 @@ pub(crate) async fn first_start(
     let session = session.await?;
     attempt.succeeded();
     tracing::info!(user = %session.1.name, "the administrator was made with the first-start link");
-    Ok(with_cookie(StatusCode::CREATED, transport, session))
+    Ok(with_cookie(&core, StatusCode::CREATED, transport, session))
 }
 
 /// Logs in and sets the session cookie.
@@ -91,13 +97,13 @@ pub(crate) async fn log_in(
     };
     attempt.succeeded();
     let session = core.accounts.with_docs(move |docs, clock| sessions::create(docs, &user, clock.now()));
-    Ok(with_cookie(StatusCode::OK, transport, session.await?))
+    Ok(with_cookie(&core, StatusCode::OK, transport, session.await?))
 }
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = SessionInfo)))]
-pub(crate) async fn session(principal: Principal) -> Json<SessionInfo> {
-    Json(principal.into())
+pub(crate) async fn session(State(core): State<Arc<Core>>, principal: Principal) -> Json<SessionInfo> {
+    Json(SessionInfo::new(principal, core.time_zone.clone()))
 }
 
 /// Logs out. With a bearer token it does nothing.

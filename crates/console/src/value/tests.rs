@@ -82,15 +82,33 @@ fn sample(value: Variant) -> StoredSample {
 
 #[test]
 fn a_sample_keeps_all_bits_of_its_status_and_every_tick() {
-    let json = serde_json::to_string(&Sample::from(sample(Variant::Int32(1)))).expect("is JSON");
-    expect![[r#"{"value":1,"status":2148140160,"statusName":"BadTimeout","sourceTimestamp":"2026-03-01T12:00:00.1234567Z","serverTimestamp":null,"sourcePicoseconds":9}"#]].assert_eq(&json);
+    let json = serde_json::to_string_pretty(&Sample::from(sample(Variant::Int32(1)))).expect("is JSON");
+    expect![[r#"
+        {
+          "value": 1,
+          "status": 2148140160,
+          "statusName": "BadTimeout",
+          "sourceTimestamp": "2026-03-01T12:00:00.1234567Z",
+          "serverTimestamp": null,
+          "sourcePicoseconds": 9
+        }"#]]
+    .assert_eq(&json);
 }
 
 #[test]
 fn a_sample_without_times_says_when_it_came() {
     let untimed = StoredSample { source_timestamp: None, source_picoseconds: 0, ..sample(Variant::Null) };
-    let json = serde_json::to_string(&Sample::from(untimed)).expect("is JSON");
-    expect![[r#"{"value":null,"status":2148140160,"statusName":"BadTimeout","sourceTimestamp":null,"serverTimestamp":null,"receivedTimestamp":"1601-01-01T00:00:00.0000000Z"}"#]].assert_eq(&json);
+    let json = serde_json::to_string_pretty(&Sample::from(untimed)).expect("is JSON");
+    expect![[r#"
+        {
+          "value": null,
+          "status": 2148140160,
+          "statusName": "BadTimeout",
+          "sourceTimestamp": null,
+          "serverTimestamp": null,
+          "receivedTimestamp": "1601-01-01T00:00:00.0000000Z"
+        }"#]]
+    .assert_eq(&json);
 }
 
 #[test]

@@ -25,6 +25,21 @@ impl Answer {
         self.headers.get(name).map(String::as_str).unwrap_or_default()
     }
 
+    /// The body in lines that can be read, broken between members.
+    pub(crate) fn lines(&self) -> String {
+        let mut text = String::new();
+        let mut width = 0;
+        for part in self.body.split_inclusive(',') {
+            if width + part.len() > 100 {
+                text.push('\n');
+                width = 0;
+            }
+            text.push_str(part);
+            width += part.len();
+        }
+        text
+    }
+
     /// Status and code of a problem.
     pub(crate) fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");

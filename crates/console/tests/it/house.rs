@@ -84,6 +84,7 @@ impl House {
                 if ready.load(Ordering::SeqCst) { Ok(()) } else { Err("keys are being made".to_owned()) }
             }),
             version: "1.2.3".to_owned(),
+            time_zone: Some("Europe/Berlin".to_owned()),
             hosts: vec!["plant.example".to_owned()],
         });
         let service = console.router(transport).into_make_service_with_connect_info::<SocketAddr>();

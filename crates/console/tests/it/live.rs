@@ -65,7 +65,7 @@ async fn the_flow_comes_at_once_and_each_second() {
     loop {
         let flow = events.next_named("flow").await;
         if flow["stages"] != json!([]) {
-            assert_eq!(flow["problems"][0]["code"], "GMB-UA-003");
+            assert_eq!(flow["problems"][0]["code"], "GMB-REG-006");
             break;
         }
     }

@@ -90,7 +90,7 @@ impl Plant {
 }
 
 fn failure() -> HistoryError {
-    HistoryError::Failed { code: ErrorCode("GMB-HIST-999"), detail: "the disk fell off".to_owned() }
+    HistoryError::Failed { code: ErrorCode("GMB-REG-005"), detail: "the disk fell off".to_owned() }
 }
 
 impl History for Plant {
@@ -239,7 +239,7 @@ pub(crate) fn field_report() -> StageReport {
     let mut report = StageReport::idle(Stage::Field, "edge-1", at);
     report.values_in = 100;
     report.problems.push(Problem {
-        code: "GMB-UA-003".to_owned(),
+        code: "GMB-REG-006".to_owned(),
         text: "The server's certificate is not trusted.".to_owned(),
         place: "opc.tcp://press-1:4840".to_owned(),
         remedy: "Trust it.".to_owned(),

@@ -29,7 +29,13 @@ fn detail(answer: &Answer) -> String {
 async fn series_are_listed_with_their_newest_sample() {
     let house = house().await;
     let answer = house.read("/api/v1/series?search=temperature&limit=1").await;
-    expect![[r#"{"items":[{"id":1,"name":"Temperature 1","nodeId":"nsu=urn:plant:press;s=T1","attributeId":13,"source":"opc.tcp://press-1:4840","applicationUri":"urn:plant:press","device":"edge-1","writerGroup":"press","writer":"press-1000","unit":"°C","last":{"value":null,"status":2150694912,"statusName":"BadNoCommunication","sourceTimestamp":null,"serverTimestamp":"2026-03-01T11:59:00.0010000Z"}}],"continuationToken":"1"}"#]].assert_eq(&answer.body);
+    expect![[r#"
+        {"items":[{"id":1,"name":"Temperature 1","nodeId":"nsu=urn:plant:press;s=T1","attributeId":13,
+        "source":"opc.tcp://press-1:4840","applicationUri":"urn:plant:press","device":"edge-1",
+        "writerGroup":"press","writer":"press-1000","unit":"°C","last":{"value":null,"status":2150694912,
+        "statusName":"BadNoCommunication","sourceTimestamp":null,
+        "serverTimestamp":"2026-03-01T11:59:00.0010000Z"}}],"continuationToken":"1"}"#]]
+    .assert_eq(&answer.lines());
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.header("cache-control"), "no-store");
     let next = house.read("/api/v1/series?limit=1&continuationToken=1").await.json();
@@ -64,7 +70,14 @@ async fn what_is_not_there_is_told_apart_from_what_is_empty() {
 async fn samples_come_as_json_with_every_digit() {
     let house = house().await;
     let answer = house.read("/api/v1/series/1/samples?from=-1h&to=now").await;
-    expect![[r#"{"items":[{"value":18446744073709551615,"status":0,"statusName":"Good","sourceTimestamp":"2026-03-01T11:00:00.0000000Z","serverTimestamp":"2026-03-01T11:00:00.0010000Z"},{"value":"NaN","status":0,"statusName":"Good","sourceTimestamp":"2026-03-01T11:30:00.1234567Z","serverTimestamp":"2026-03-01T11:30:00.1244567Z"},{"value":null,"status":2150694912,"statusName":"BadNoCommunication","sourceTimestamp":null,"serverTimestamp":"2026-03-01T11:59:00.0010000Z"}],"continuationToken":null}"#]].assert_eq(&answer.body);
+    expect![[r#"
+        {"items":[{"value":18446744073709551615,"status":0,"statusName":"Good",
+        "sourceTimestamp":"2026-03-01T11:00:00.0000000Z","serverTimestamp":"2026-03-01T11:00:00.0010000Z"},
+        {"value":"NaN","status":0,"statusName":"Good","sourceTimestamp":"2026-03-01T11:30:00.1234567Z",
+        "serverTimestamp":"2026-03-01T11:30:00.1244567Z"},{"value":null,"status":2150694912,
+        "statusName":"BadNoCommunication","sourceTimestamp":null,
+        "serverTimestamp":"2026-03-01T11:59:00.0010000Z"}],"continuationToken":null}"#]]
+    .assert_eq(&answer.lines());
     let last = house.read("/api/v1/series/1/last").await.json();
     assert_eq!(last, answer.json()["items"][2]);
     let range = house
@@ -128,11 +141,23 @@ async fn what_is_wrong_with_a_query_is_named() {
 async fn buckets_gaps_and_counts_have_their_shapes() {
     let house = house().await;
     let buckets = house.read("/api/v1/series/1/buckets?from=-1h&count=2").await;
-    expect![[r#"{"from":"2026-03-01T11:00:00.0000000Z","to":"2026-03-01T12:00:00.0000000Z","items":[{"start":"2026-03-01T11:00:00.0000000Z","min":1.0,"max":"Infinity","avg":1.5,"count":1,"bad":0,"first":{"time":"2026-03-01T11:00:00.0000000Z","value":1.0},"last":{"time":"2026-03-01T11:00:00.0000000Z","value":2.0}},{"start":"2026-03-01T11:30:00.0000000Z","min":null,"max":null,"avg":null,"count":0,"bad":0,"first":null,"last":null}]}"#]].assert_eq(&buckets.body);
+    expect![[r#"
+        {"from":"2026-03-01T11:00:00.0000000Z","to":"2026-03-01T12:00:00.0000000Z",
+        "items":[{"start":"2026-03-01T11:00:00.0000000Z","min":1.0,"max":"Infinity","avg":1.5,"count":1,
+        "bad":0,"first":{"time":"2026-03-01T11:00:00.0000000Z","value":1.0},
+        "last":{"time":"2026-03-01T11:00:00.0000000Z","value":2.0}},{"start":"2026-03-01T11:30:00.0000000Z",
+        "min":null,"max":null,"avg":null,"count":0,"bad":0,"first":null,"last":null}]}"#]]
+    .assert_eq(&buckets.lines());
     let gaps = house.read("/api/v1/gaps?series=7&from=-1h&limit=1").await;
-    expect![[r#"{"items":[{"series":7,"from":"2026-03-01T11:00:00.0000000Z","to":null,"reason":"server-restart","hop":"field","count":null,"closed":false}],"continuationToken":"next"}"#]].assert_eq(&gaps.body);
+    expect![[r#"
+        {"items":[{"series":7,"from":"2026-03-01T11:00:00.0000000Z","to":null,"reason":"server-restart",
+        "hop":"field","count":null,"closed":false}],"continuationToken":"next"}"#]]
+    .assert_eq(&gaps.lines());
     let counts = house.read("/api/v1/completeness").await;
-    expect![[r#"{"items":[{"device":"edge-1","producer":"edge-1","epoch":"00000000000000ab","messages":10,"duplicates":1,"missing":0,"received":1000,"stored":990,"pending":10}]}"#]].assert_eq(&counts.body);
+    expect![[r#"
+        {"items":[{"device":"edge-1","producer":"edge-1","epoch":"00000000000000ab","messages":10,
+        "duplicates":1,"missing":0,"received":1000,"stored":990,"pending":10}]}"#]]
+    .assert_eq(&counts.lines());
 }
 
 #[tokio::test]
@@ -144,7 +169,66 @@ async fn the_flow_says_what_needs_a_person() {
     let line = flow["history"]["field"]["valuesIn"].take();
     assert_eq!(line.as_array().map(Vec::len), Some(60));
     flow["history"]["field"]["valuesOut"].take();
-    expect![[r#"{"at":"2026-03-01T12:00:00.0000000Z","history":{"field":{"from":"2026-03-01T11:01:00.0000000Z","stepSeconds":60,"valuesIn":null,"valuesOut":null}},"openGaps":2,"problems":[{"code":"GMB-UA-003","place":"opc.tcp://press-1:4840","remedy":"Trust it.","since":"2026-03-01T12:00:00.0000000Z","text":"The server's certificate is not trusted.","urgency":3}],"problemsTotal":1,"rates":{"field":{"valuesIn":0.0,"valuesOut":0.0}},"stages":[{"at":"2026-03-01T12:00:00.0000000Z","bytesOut":0,"instance":"edge-1","lagMs":0,"messagesIn":0,"messagesOut":0,"problems":[{"code":"GMB-UA-003","place":"opc.tcp://press-1:4840","remedy":"Trust it.","since":"2026-03-01T12:00:00.0000000Z","text":"The server's certificate is not trusted.","urgency":3}],"queueBytes":0,"queueBytesMax":0,"queueMessages":0,"sources":[],"stage":"field","valuesIn":100,"valuesLost":0,"valuesOut":0}],"version":"1.2.3"}"#]].assert_eq(&flow.to_string());
+    expect![[r#"
+        {
+          "at": "2026-03-01T12:00:00.0000000Z",
+          "history": {
+            "field": {
+              "from": "2026-03-01T11:01:00.0000000Z",
+              "stepSeconds": 60,
+              "valuesIn": null,
+              "valuesOut": null
+            }
+          },
+          "openGaps": 2,
+          "problems": [
+            {
+              "code": "GMB-REG-006",
+              "place": "opc.tcp://press-1:4840",
+              "remedy": "Trust it.",
+              "since": "2026-03-01T12:00:00.0000000Z",
+              "text": "The server's certificate is not trusted.",
+              "urgency": 3
+            }
+          ],
+          "problemsTotal": 1,
+          "rates": {
+            "field": {
+              "valuesIn": 0.0,
+              "valuesOut": 0.0
+            }
+          },
+          "stages": [
+            {
+              "at": "2026-03-01T12:00:00.0000000Z",
+              "bytesOut": 0,
+              "instance": "edge-1",
+              "lagMs": 0,
+              "messagesIn": 0,
+              "messagesOut": 0,
+              "problems": [
+                {
+                  "code": "GMB-REG-006",
+                  "place": "opc.tcp://press-1:4840",
+                  "remedy": "Trust it.",
+                  "since": "2026-03-01T12:00:00.0000000Z",
+                  "text": "The server's certificate is not trusted.",
+                  "urgency": 3
+                }
+              ],
+              "queueBytes": 0,
+              "queueBytesMax": 0,
+              "queueMessages": 0,
+              "sources": [],
+              "stage": "field",
+              "valuesIn": 100,
+              "valuesLost": 0,
+              "valuesOut": 0
+            }
+          ],
+          "version": "1.2.3"
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&flow).expect("is JSON"));
 }
 
 #[tokio::test]
@@ -159,7 +243,7 @@ async fn health_is_open_and_metrics_are_not() {
     let metrics = house.request("GET", "/metrics").bearer(&house.token(Role::Viewer)).send().await;
     assert!(metrics.body.contains("gemba_console_requests_total{result=\"refused\"} 1"), "{}", metrics.body);
     let system = house.read("/api/v1/system").await;
-    expect![[r#"{"version":"1.2.3","startedAt":"2026-03-01T12:00:00.0000000Z","now":"2026-03-01T12:00:00.0000000Z"}"#]].assert_eq(&system.body);
+    expect![[r#"{"version":"1.2.3","startedAt":"2026-03-01T12:00:00.0000000Z","now":"2026-03-01T12:00:00.0000000Z"}"#]].assert_eq(&system.lines());
 }
 
 #[tokio::test]

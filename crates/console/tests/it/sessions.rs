@@ -73,6 +73,7 @@ async fn a_session_begins_with_a_password_and_ends_with_log_out() {
         (&json!("anna"), &json!("engineer"), &json!("session"))
     );
     assert_eq!(json["expiresAt"], "2026-03-02T00:00:00.0000000Z");
+    assert_eq!(json["timeZone"], "Europe/Berlin");
 
     let session = Session { cookie: answer.cookie(), csrf: text(&json["csrfToken"]) };
     let shown = session.request(&house, "GET", "/api/v1/session").send().await.json();

@@ -94,7 +94,7 @@ async fn what_fails_before_the_first_sample_has_its_status() {
     house.plant.fail_after(0);
     for accept in [NDJSON, "text/csv", "application/json"] {
         let answer = get(&house, accept, "").await;
-        assert_eq!(answer.problem(), (500, "GMB-HIST-999".to_owned()), "{accept}");
+        assert_eq!(answer.problem(), (500, "GMB-REG-005".to_owned()), "{accept}");
         assert_eq!(answer.json()["detail"], "the disk fell off");
     }
 }
@@ -107,7 +107,7 @@ async fn a_stream_that_fails_on_the_way_says_so_and_where_to_go_on() {
     let lines = lines(&get(&house, NDJSON, "").await);
     let last = lines.last().expect("a line");
     assert_eq!(lines.len(), 6_301);
-    assert_eq!(last["problem"]["code"], "GMB-HIST-999");
+    assert_eq!(last["problem"]["code"], "GMB-REG-005");
     assert_eq!(last["continuationToken"], "1.1.a.134168364000002099.9223372036854775807.3");
 }
 

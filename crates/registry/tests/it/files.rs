@@ -38,7 +38,8 @@ fn fault(path: &Path) -> String {
     let error = SqliteDocStore::open(path).expect_err("does not open");
     let folder = path.parent().expect("a folder").display().to_string();
     assert!(error.to_string().starts_with(error.code().0), "the text begins with the code");
-    error.to_string().replace(&folder, "DIR")
+    // A line each for what happened and for the remedy.
+    error.to_string().replace(&folder, "DIR").replace("; ", ";\n")
 }
 
 #[test]
@@ -67,24 +68,32 @@ fn only_the_owner_can_read_the_files() {
 #[test]
 fn what_cannot_be_opened_says_what_and_how_to_go_on() {
     let folder = Folder::new();
-    expect!["GMB-REG-001: the registry DIR/registry.db cannot be opened: No such file or directory (os error 2); check that its folder exists and belongs to the user that runs Gemba"]
-        .assert_eq(&fault(&folder.path("none/registry.db")).replace("/none", ""));
+    expect![[r#"
+        GMB-REG-001: the registry DIR/registry.db cannot be opened: No such file or directory (os error 2);
+        check that its folder exists and belongs to the user that runs Gemba"#]]
+    .assert_eq(&fault(&folder.path("none/registry.db")).replace("/none", ""));
 
     let other = folder.path("other.db");
     Connection::open(&other).expect("opens").execute_batch("CREATE TABLE t (x)").expect("creates");
-    expect!["GMB-REG-003: the registry DIR/other.db is damaged or is not a registry: it is a database of another program; move it away together with its -wal and -shm files and restore them from a backup"]
+    expect![[r#"
+        GMB-REG-003: the registry DIR/other.db is damaged or is not a registry: it is a database of another program;
+        move it away together with its -wal and -shm files and restore them from a backup"#]]
         .assert_eq(&fault(&other));
 
     let text = folder.path("text.db");
     std::fs::write(&text, "this is not a database, and long enough to tell".repeat(40)).expect("writes");
-    expect!["GMB-REG-003: the registry DIR/text.db is damaged or is not a registry: file is not a database; move it away together with its -wal and -shm files and restore them from a backup"]
-        .assert_eq(&fault(&text));
+    expect![[r#"
+        GMB-REG-003: the registry DIR/text.db is damaged or is not a registry: file is not a database;
+        move it away together with its -wal and -shm files and restore them from a backup"#]]
+    .assert_eq(&fault(&text));
 
     let newer = folder.path("newer.db");
     drop(SqliteDocStore::open(&newer).expect("opens"));
     Connection::open(&newer).expect("opens").pragma_update(None, "user_version", 7).expect("updates");
-    expect!["GMB-REG-002: the registry DIR/newer.db has format 7, this program knows formats up to 1; run the newer Gemba that wrote it, or restore the copy from before the upgrade"]
-        .assert_eq(&fault(&newer));
+    expect![[r#"
+        GMB-REG-002: the registry DIR/newer.db has format 7, this program knows formats up to 1;
+        run the newer Gemba that wrote it, or restore the copy from before the upgrade"#]]
+    .assert_eq(&fault(&newer));
 }
 
 #[test]
