@@ -29,6 +29,11 @@ impl DeviceMessage {
         find(&self.properties, name)
     }
 
+    /// How many values it says it holds; 0 when it says nothing.
+    pub fn values(&self) -> u64 {
+        self.property(properties::VALUES).and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
     /// The system property of this name.
     pub fn system_property(&self, name: &str) -> Option<&str> {
         find(&self.system, name)
@@ -51,6 +56,8 @@ pub mod properties {
     pub const KIND_GAP: &str = "gap";
     /// A [`crate::flow::StatusMessage`] as JSON; not for the historian.
     pub const KIND_STATUS: &str = "status";
+    /// How many values a data message holds, so that nobody has to decode it to count.
+    pub const VALUES: &str = "gemba-values";
     /// System property with the message id.
     pub const MESSAGE_ID: &str = "message-id";
     /// System property with the content type.

@@ -22,7 +22,9 @@ pub fn replace_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    // The parent of a bare name is the empty path, which means here.
+    let folder =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;

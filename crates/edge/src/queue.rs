@@ -300,19 +300,21 @@ pub(crate) fn log_options(options: &EdgeOptions, clock: Arc<dyn Clock>) -> LogOp
 
 impl Uplink for StoreAndForward {
     fn announce(&self, metadata: Arc<DataSetMetaData>) -> BoxFuture<'static, Result<(), UplinkError>> {
-        {
-            let mut state = self.shared.state.lock();
-            if state.announced.get(&metadata.writer).is_some_and(|known| **known == *metadata) {
-                return Box::pin(std::future::ready(Ok(())));
-            }
-            state.announced.insert(metadata.writer, metadata.clone());
+        let known = self.shared.state.lock().announced.get(&metadata.writer).cloned();
+        if known.is_some_and(|known| *known == *metadata) {
+            return Box::pin(std::future::ready(Ok(())));
         }
         if let Err(error) = replay::save_description(&self.shared.options, &metadata) {
             let detail = error.to_string();
             return Box::pin(std::future::ready(Err(UplinkError::Failed { code: error.code(), detail })));
         }
         let bytes = metadata.fields.len() * 128;
-        outcome(self.shared.put(Work::Announce(metadata), bytes))
+        let put = self.shared.put(Work::Announce(metadata.clone()), bytes);
+        if put.is_ok() {
+            // Only what is on its way may have data behind it.
+            self.shared.state.lock().announced.insert(metadata.writer, metadata);
+        }
+        outcome(put)
     }
 
     fn publish(&self, delivery: Delivery) -> BoxFuture<'static, Result<(), UplinkError>> {

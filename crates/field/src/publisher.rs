@@ -123,6 +123,9 @@ impl State {
                 return;
             }
         };
+        if self.problem.as_ref().is_some_and(|problem| problem.code == "GMB-FLD-004") {
+            self.problem = None;
+        }
         if self.seen.as_ref() == Some(&text) {
             return;
         }

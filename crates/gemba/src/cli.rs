@@ -186,7 +186,7 @@ pub(crate) struct OpcTarget {
     /// Security policy: None or Basic256Sha256.
     #[arg(long, default_value = "None")]
     pub(crate) policy: String,
-    /// User name; the password is asked for, or read from GEMBA_OPC_PASSWORD.
+    /// User name; the password is read from the environment variable GEMBA_OPC_PASSWORD.
     #[arg(long)]
     pub(crate) user: Option<String>,
     /// Where our certificate and the trusted ones are.

@@ -77,6 +77,7 @@ impl Platform {
         let hub_tasks = tasks.branch("hub");
         let console_tasks = tasks.branch("console");
         acceptor.watch(Duration::from_secs(60), &hub_tasks);
+        pki::keep_renewed(data.join("pki/hub"), hosts.clone(), clock.clone(), &hub_tasks);
         let log = open_log(data, settings, &docs, shared, &hub_tasks)?;
         let board = Arc::new(Board::new(clock.clone()));
         let connections = Connections::default();
@@ -113,6 +114,7 @@ impl Platform {
                 }
             }),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            time_zone: None,
             hosts: settings.console.host_names.clone(),
         });
         let (console_url, console_tls) =
@@ -240,8 +242,8 @@ pub(crate) fn machine_name() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name.to_ascii_lowercase() }
 }
 
-/// Serves the console on loopback and with TLS. A default port that is taken is a warning, one that was set
-/// by hand an error.
+/// Serves the console on loopback and with TLS. A port that is taken is an error that
+/// names its key and the remedy.
 async fn serve_console(
     console: &Console,
     settings: &Settings,

@@ -122,7 +122,9 @@ impl HubFlow {
 /// What the required consumers have of a partition; all of it when none is required.
 fn consumed(log: &HubLog, partition: u32) -> u64 {
     let (first, next) = log.bounds(partition);
-    log.committed_by_all(partition).map_or(next, |committed| committed.clamp(first, next.max(first)))
+    // Offsets are committed with files, every few minutes; what was handed out is on its way all the same.
+    let reached = |committed: u64| committed.max(log.handed_out(partition));
+    log.committed_by_all(partition).map_or(next, |committed| reached(committed).clamp(first, next.max(first)))
 }
 
 fn refused(device: RefusedDevice) -> Option<Problem> {
@@ -150,6 +152,8 @@ impl FlowSource for HubFlow {
         let mut report = StageReport::idle(Stage::Hub, "platform", now);
         report.messages_in = shared.counters.messages.value();
         report.bytes_out = shared.counters.bytes.value();
+        report.values_in = shared.counters.values.value();
+        report.values_out = self.0.log.values_out();
         for (state, begin) in states.iter().zip(&self.0.begin) {
             let consumed = consumed(&self.0.log, state.partition);
             report.messages_out += consumed.saturating_sub(*begin);

@@ -15,6 +15,7 @@ use gemba_base::{Clock, Metrics, Tasks};
 use gemba_model::ErrorCode;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use partition::PartitionState;
@@ -63,6 +64,10 @@ pub struct HubLog(Arc<Inner>);
 struct Inner {
     partitions: Vec<Arc<Partition>>,
     consumers: Consumers,
+    /// By partition, the offset up to which messages were handed to a consumer.
+    handed_out: Vec<AtomicU64>,
+    /// Values in what was handed out, as messages say.
+    values_out: AtomicU64,
 }
 
 impl HubLog {
@@ -93,7 +98,29 @@ impl HubLog {
             let upkeep = retention::keep(partition.clone(), options.clone(), clock.clone(), tasks.clone());
             tasks.spawn(upkeep);
         }
-        Ok(Self(Arc::new(Inner { partitions, consumers })))
+        let handed_out = partitions.iter().map(|_| AtomicU64::new(0)).collect();
+        Ok(Self(Arc::new(Inner { partitions, consumers, handed_out, values_out: AtomicU64::new(0) })))
+    }
+
+    /// A consumer that reads again counts once.
+    fn count_handed_out(&self, partition: usize, items: &[LogItem]) {
+        let (Some(handed_out), Some(last)) = (self.0.handed_out.get(partition), items.last()) else { return };
+        let before = handed_out.fetch_max(last.next_offset(), Ordering::Relaxed);
+        let fresh = items.iter().filter_map(|item| match item {
+            LogItem::Entry(entry) if entry.offset >= before => Some(entry.message.values()),
+            LogItem::Entry(_) | LogItem::Missing { .. } => None,
+        });
+        self.0.values_out.fetch_add(fresh.sum(), Ordering::Relaxed);
+    }
+
+    /// The offset up to which messages of a partition were handed to a consumer since the start.
+    pub(crate) fn handed_out(&self, partition: u32) -> u64 {
+        self.0.handed_out.get(partition as usize).map_or(0, |offset| offset.load(Ordering::Relaxed))
+    }
+
+    /// Values handed out since the start, as messages say.
+    pub(crate) fn values_out(&self) -> u64 {
+        self.0.values_out.load(Ordering::Relaxed)
     }
 
     /// The partition of a device: the first 8 bytes of the SHA-256 of its id, big-endian, modulo the number of
@@ -149,8 +176,11 @@ impl EventLog for HubLog {
         bytes_max: usize,
     ) -> BoxFuture<'_, Result<Vec<LogItem>, LogError>> {
         Box::pin(async move {
+            let index = partition as usize;
             let partition = self.partition(partition)?;
-            blocking(move || partition.read(from, bytes_max)).await
+            let items = blocking(move || partition.read(from, bytes_max)).await?;
+            self.count_handed_out(index, &items);
+            Ok(items)
         })
     }
 

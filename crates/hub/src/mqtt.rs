@@ -84,6 +84,7 @@ pub(crate) struct Counters {
     pub(crate) sessions: Gauge,
     pub(crate) messages: Counter,
     pub(crate) bytes: Counter,
+    pub(crate) values: Counter,
     pub(crate) unanswered_methods: Counter,
     pub(crate) twin_operations: Counter,
 }
@@ -95,6 +96,7 @@ impl Counters {
             sessions: metrics.gauge("gemba_hub_mqtt_sessions", "accepted MQTT connections", &[]),
             messages: counter("gemba_hub_messages_total", "messages from devices that became durable"),
             bytes: counter("gemba_hub_message_bytes_total", "their bodies and properties"),
+            values: counter("gemba_hub_values_total", "values in messages from devices, as the messages say"),
             unanswered_methods: counter(
                 "gemba_hub_method_responses_ignored_total",
                 "answers of devices to methods that nobody called",

@@ -45,7 +45,7 @@ impl Inner {
     fn alive(&self) -> Result<(), StoreError> {
         let detail = || "the test lets the store fail".to_owned();
         if self.failing {
-            return Err(StoreError::Failed { code: ErrorCode("GMB-TEST-001"), detail: detail() });
+            return Err(StoreError::Failed { code: ErrorCode("TEST-001"), detail: detail() });
         }
         Ok(())
     }

@@ -111,7 +111,7 @@ impl MemoryLog {
     fn alive(&self) -> Result<(), LogError> {
         if self.inner.lock().failing {
             let detail = "the test lets the log fail".to_owned();
-            return Err(LogError { code: ErrorCode("GMB-TEST-002"), detail });
+            return Err(LogError { code: ErrorCode("TEST-002"), detail });
         }
         Ok(())
     }

@@ -187,7 +187,10 @@ impl Sending<'_> {
                 (properties::MESSAGE_ID.to_owned(), id.to_string()),
                 (properties::CONTENT_TYPE.to_owned(), content_type.to_owned()),
             ],
-            application: vec![(properties::KIND.to_owned(), kind.to_owned())],
+            application: vec![
+                (properties::KIND.to_owned(), kind.to_owned()),
+                (properties::VALUES.to_owned(), message.values.to_string()),
+            ],
         };
         let place = Place {
             offset: frame.offset,
@@ -229,7 +232,10 @@ impl Sending<'_> {
         while let Some((_, place, true)) = self.under_way.front().copied() {
             self.under_way.pop_front();
             let mut state = shared.state.lock();
-            state.unacknowledged = (place.offset + u64::from(place.last), place.sequence + 1);
+            // What was dropped meanwhile lies behind: never go back.
+            let (offset, sequence) = state.unacknowledged;
+            let reached = (place.offset + u64::from(place.last), place.sequence + 1);
+            state.unacknowledged = (offset.max(reached.0), sequence.max(reached.1));
             state.values_waiting = state.values_waiting.saturating_sub(u64::from(place.values));
             let next = self.under_way.front().map(|(_, place, _)| place.time);
             let next = next.or_else(|| self.ready.front().map(|outgoing| outgoing.place.time));

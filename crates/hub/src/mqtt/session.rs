@@ -219,6 +219,7 @@ impl<'a> Session<'a> {
 
     fn append(&mut self, message: DeviceMessage, packet_id: Option<PacketId>) -> Result<(), End> {
         let record = encode(&message);
+        self.shared.counters.values.add(message.values());
         let tap = self.shared.parts.tap.as_ref();
         let wanted = tap.filter(|tap| tap.wants(&message)).map(|_| Box::new(message));
         let mut ticket =

@@ -9,8 +9,8 @@ use crate::client::decoder;
 use crate::client::error::{UaError, is_authentication};
 use crate::client::options::{Identity, SecurityPolicy, SessionOptions};
 use crate::client::trust::{SessionFolder, TrustError};
-use opcua::client::{Client, IdentityToken, Session};
 use gemba_model::StatusCode;
+use opcua::client::{Client, IdentityToken, Session};
 use opcua::types as stack;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -149,7 +149,7 @@ async fn wait(
 ) -> Result<(), UaError> {
     let endpoint = || options.endpoint_url.clone();
     tokio::select! {
-        connected = tokio::time::timeout(options.connect_timeout, session.wait_for_connection()) => match connected {
+        connected = timeout(options.connect_timeout, session.wait_for_connection()) => match connected {
             Ok(_) => Ok(()),
             Err(_) => Err(UaError::Timeout {
                 endpoint: endpoint(),
