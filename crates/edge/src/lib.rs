@@ -1,1 +1,31 @@
-//! edge
+//! The edge: takes deliveries from the field, keeps them safe, sends them to the hub.
+//!
+//! Purpose: store-and-forward with nothing lost, and the uplink over the Azure IoT MQTT wire.
+//! Knows: the durable log, PubSub messages, the wire, and its own bounds.
+//! Does not know: OPC UA sessions, what the hub does with a message, or any other room of the house.
+
+mod checkpoint;
+mod encoding;
+mod overflow;
+mod queue;
+mod record;
+mod replay;
+mod report;
+mod uplink;
+
+pub use overflow::OverflowRule;
+pub use queue::{EdgeError, EdgeOptions, StoreAndForward};
+pub use uplink::{HubLink, HubLinkOptions};
+
+/// Targets for fuzzing: bytes from disk must never do more than fail.
+pub mod fuzz {
+    /// A record of the queue.
+    pub fn record(bytes: &[u8]) {
+        std::hint::black_box(crate::record::entries(bytes).map(Iterator::count).is_ok());
+    }
+
+    /// A checkpoint file.
+    pub fn checkpoint(bytes: &[u8]) {
+        std::hint::black_box(crate::checkpoint::Checkpoint::parse(bytes).is_ok());
+    }
+}

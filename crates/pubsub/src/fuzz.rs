@@ -1,7 +1,7 @@
 //! Fuzz targets: whatever the bytes are, a decoder returns a message or an error, and what it returned can be
 //! written and read again.
 
-use crate::{DataSetMessage, Limits, Outcome, PublisherId, Received, json, uadp};
+use crate::{DataSetMessage, Limits, Outcome, PublisherId, Received, Refusal, RefusedSample, json, uadp};
 use gemba_model::{
     BuiltInType, ConfigurationVersion, DataSetMetaData, FieldMetaData, Guid, NodeId, SampleBatch, WriterKey,
 };
@@ -19,6 +19,7 @@ pub fn uadp(bytes: &[u8]) {
             for DataSetMessage { batch, .. } in &message.messages {
                 check_values(batch);
                 check_uadp(batch);
+                check_json(batch, &data_sets);
             }
         }
         Ok(Received::MetaData(message)) => {
@@ -47,6 +48,7 @@ pub fn json(bytes: &[u8]) {
             for DataSetMessage { batch, .. } in &message.messages {
                 check_values(batch);
                 check_uadp(batch);
+                check_json(batch, &data_sets);
             }
         }
         Ok(Received::MetaData(message)) => {
@@ -94,6 +96,36 @@ fn check_uadp(batch: &SampleBatch) {
         }
     }
     assert_eq!(values, batch.samples.len(), "no value is lost");
+}
+
+/// A batch survives JSON.
+fn check_json(batch: &SampleBatch, data_sets: &[DataSetMetaData]) {
+    let Some(data_set) = data_sets.first() else { return };
+    let mut ours = batch.clone();
+    ours.writer = data_set.writer;
+    ours.version = data_set.version;
+    ours.samples.retain(|sample| usize::from(sample.field) < data_set.fields.len());
+    let limits = Limits { max_message_bytes: usize::MAX, ..Limits::default() };
+    let mut decoder = json::Decoder::new();
+    let mut values = 0;
+    for outcome in json::Encoder::new(&"p".into(), "m", limits).encode([(&ours, data_set)]) {
+        let payload = match outcome {
+            Outcome::Payload(payload) => payload,
+            // DataValues and DiagnosticInfos inside of values are kept as bytes, their texts unread until now.
+            Outcome::Refused(RefusedSample { reason: Refusal::NotAVariant(_), .. }) => {
+                values += 1;
+                continue;
+            }
+            Outcome::Refused(refused) => panic!("a value that was read can be written: {refused}"),
+        };
+        match decoder.decode(&payload.bytes, data_sets) {
+            Ok(Received::Data(message)) => {
+                values += message.messages.iter().map(|message| message.batch.samples.len()).sum::<usize>();
+            }
+            other => panic!("a message that was written can be read: {other:?}"),
+        }
+    }
+    assert_eq!(values, ours.samples.len(), "no value is lost");
 }
 
 fn data_sets() -> [DataSetMetaData; 1] {

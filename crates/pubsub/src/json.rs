@@ -11,8 +11,10 @@
 mod decoder;
 mod encoder;
 mod meta_data;
+mod payload;
 mod read_scalar;
 mod read_value;
+mod write_text;
 mod write_value;
 
 pub use decoder::Decoder;

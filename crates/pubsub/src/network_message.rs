@@ -1,7 +1,7 @@
 //! What a decoded NetworkMessage holds, whichever encoding it came in.
 
 use gemba_model::{
-    ConfigurationVersion, DataSetMetaData, DateTime, Guid, SampleBatch, StatusCode, WriterKey,
+    ConfigurationVersion, DataSetMetaData, DateTime, Guid, Sample, SampleBatch, StatusCode, WriterKey,
 };
 use std::fmt;
 
@@ -112,8 +112,12 @@ pub struct NetworkMessage {
     spare: Vec<SampleBatch>,
 }
 
-/// A decoder keeps this many batches for reuse: as many as a UADP message can hold.
-const SPARE_MAX: usize = 255;
+/// A decoder keeps this much memory for reuse; what is beyond it is freed.
+const SPARE_BYTES_MAX: usize = 16 << 20;
+
+fn memory(batch: &SampleBatch) -> usize {
+    batch.samples.capacity() * size_of::<Sample>() + batch.bytes.capacity()
+}
 
 impl NetworkMessage {
     /// Forgets the content and keeps the buffers.
@@ -121,7 +125,12 @@ impl NetworkMessage {
         let mut spare = std::mem::take(&mut self.spare);
         let mut messages = std::mem::take(&mut self.messages);
         spare.extend(messages.drain(..).map(|message| message.batch));
-        spare.truncate(SPARE_MAX);
+        let mut kept = 0_usize;
+        spare.retain(|batch| {
+            // An empty batch costs its own few bytes, which bounds how many there are.
+            kept = kept.saturating_add(memory(batch) + size_of::<SampleBatch>());
+            kept <= SPARE_BYTES_MAX
+        });
         *self = Self { spare, messages, ..Self::default() };
     }
 

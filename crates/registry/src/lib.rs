@@ -1,1 +1,15 @@
-//! registry
+//! Small documents that must survive: identities, users, tokens, settings, with who changed what.
+//!
+//! Purpose: [`gemba_api::DocStore`] in one SQLite file, each write durable and audited in one transaction.
+//! Knows: SQLite, the file system.
+//! Does not know: what the documents mean, any socket or other room.
+
+mod audit;
+mod error;
+mod schema;
+mod store;
+
+pub use audit::AuditRow;
+pub use error::OpenError;
+pub use schema::SCHEMA_VERSION;
+pub use store::{KEY_BYTES_MAX, SqliteDocStore, VALUE_BYTES_MAX};

@@ -85,6 +85,9 @@ impl Committer {
                 }
             }
         }
+        if let Some(active) = &self.active {
+            active.segment.note_end(&self.shared.place);
+        }
     }
 
     fn limits(&self) -> GroupLimits {

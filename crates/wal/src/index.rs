@@ -34,6 +34,13 @@ pub(crate) struct SparseIndex {
     times: Option<Times>,
 }
 
+/// Whether the writer of an index file knew that all of its frames were durable, or had only seen headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vouches {
+    No,
+    ForAllFrames,
+}
+
 /// What an index file must agree with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IndexKey {
@@ -80,12 +87,12 @@ impl SparseIndex {
         self.entries.get(after.saturating_sub(1)).copied()
     }
 
-    pub(crate) fn encode(&self, key: &IndexKey) -> Vec<u8> {
+    pub(crate) fn encode(&self, key: &IndexKey, vouches: Vouches) -> Vec<u8> {
         let times = self.times.unwrap_or(Times { first: 0, last: 0, latest: 0 });
         let mut bytes = Vec::with_capacity(HEAD_BYTES + self.entries.len() * ENTRY_BYTES + 4);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&[0; 2]);
+        bytes.extend_from_slice(&u16::from(vouches == Vouches::ForAllFrames).to_le_bytes());
         bytes.extend_from_slice(&u32::try_from(self.entries.len()).unwrap_or(u32::MAX).to_le_bytes());
         bytes.extend_from_slice(&key.log_id.to_le_bytes());
         for number in [key.first_offset, key.end_offset, key.segment_bytes] {
@@ -131,6 +138,14 @@ impl SparseIndex {
         Some(Self { entries, times })
     }
 
+    /// The offset after the last frame that was durable when the file was written, for a segment that may have
+    /// changed since.
+    pub(crate) fn claimed_end(bytes: &[u8], log_id: u128, first_offset: u64) -> Option<u64> {
+        let (end_offset, segment_bytes) = (u64_at(bytes, 40)?, u64_at(bytes, 48)?);
+        Self::decode(bytes, &IndexKey { log_id, first_offset, end_offset, segment_bytes })?;
+        (u16_at(bytes, 10)? == 1).then_some(end_offset)
+    }
+
     /// The largest index file that a segment of this size can have.
     pub(crate) const fn file_bytes_max(segment_bytes: u64) -> u64 {
         (HEAD_BYTES + 4) as u64 + (segment_bytes / INTERVAL_BYTES + 2) * ENTRY_BYTES as u64
@@ -153,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_index_file_reads_back_and_any_flipped_bit_is_seen() {
-        let bytes = index().encode(&KEY);
+        let bytes = index().encode(&KEY, Vouches::No);
         assert_eq!(SparseIndex::decode(&bytes, &KEY), Some(index()));
         assert!(bytes.len() as u64 <= SparseIndex::file_bytes_max(KEY.segment_bytes));
         for at in 0..bytes.len() {
@@ -163,6 +178,10 @@ mod tests {
             assert_eq!(SparseIndex::decode(&bytes[..at], &KEY), None, "cut at {at}");
         }
         assert_eq!(SparseIndex::decode(&bytes, &IndexKey { segment_bytes: 1, ..KEY }), None);
+        assert_eq!(SparseIndex::claimed_end(&bytes, 7, 10), None);
+        let vouching = index().encode(&KEY, Vouches::ForAllFrames);
+        assert_eq!(SparseIndex::claimed_end(&vouching, 7, 10), Some(16));
+        assert_eq!(SparseIndex::claimed_end(&vouching, 8, 10), None, "of another log");
     }
 
     #[test]

@@ -227,6 +227,11 @@ impl Log {
         self.0.shared.oldest_segment()
     }
 
+    /// Random id made when the log was created; another log has another one.
+    pub fn id(&self) -> u128 {
+        self.0.shared.place.log_id
+    }
+
     /// The oldest offset that is kept.
     pub fn first_offset(&self) -> u64 {
         self.0.shared.first_offset()

@@ -7,6 +7,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+/// The largest segment that can be asked for.
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+
 /// How much of the volume a log leaves free for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reserve {
@@ -81,9 +84,9 @@ impl fmt::Debug for LogOptions {
 }
 
 impl LogOptions {
-    /// Limits for store-and-forward on a gateway: 8 MiB segments under this cap.
+    /// Limits for store-and-forward on a gateway: segments of an eighth of this cap, 1 to 8 MiB.
     pub fn for_edge(bytes_max: u64) -> Self {
-        Self { segment_bytes: 8 << 20, bytes_max, ..Self::default() }
+        Self { segment_bytes: (bytes_max / 8).clamp(1 << 20, 8 << 20), bytes_max, ..Self::default() }
     }
 
     /// The largest payload that an append may have.
@@ -98,7 +101,7 @@ impl LogOptions {
         if self.segment_bytes < 256 {
             return wrong("segment_bytes must be at least 256");
         }
-        if self.segment_bytes > 4 << 30 {
+        if self.segment_bytes > SEGMENT_BYTES_MAX {
             return wrong("segment_bytes must be at most 4 GiB");
         }
         if self.bytes_max < self.segment_bytes.saturating_mul(2) {

@@ -1,7 +1,8 @@
 //! One segment file: its names, its creation, and finding frames in it.
 
 use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::index::{IndexEntry, IndexKey, SparseIndex, Times};
+use crate::index::{IndexEntry, IndexKey, SparseIndex, Times, Vouches};
+use crate::options::SEGMENT_BYTES_MAX;
 use crate::scan::{Check, Scanner, Step, Walk};
 use crate::shared::Place;
 use gemba_base::disk::{Disk, DiskFile};
@@ -89,6 +90,23 @@ pub(crate) fn create(
     Ok(file)
 }
 
+/// The bytes of a segment's index file, if there is one of a possible size.
+fn index_file(place: &Place, segment: &Path, segment_bytes: u64) -> Option<Vec<u8>> {
+    let file = place.disk.open(&index_path(segment), false).ok()?;
+    let bytes = file.len().ok().filter(|len| *len <= SparseIndex::file_bytes_max(segment_bytes))?;
+    let mut buffer = vec![0; usize::try_from(bytes).ok()?];
+    let filled = file.read_at(&mut buffer, 0).ok()?;
+    buffer.truncate(filled);
+    Some(buffer)
+}
+
+/// The offset up to which the index file says that frames were durable; 0 when it says nothing.
+pub(crate) fn end_claimed_by_index(place: &Place, segment: &Path, first_offset: u64) -> u64 {
+    index_file(place, segment, SEGMENT_BYTES_MAX)
+        .and_then(|bytes| SparseIndex::claimed_end(&bytes, place.log_id, first_offset))
+        .unwrap_or(0)
+}
+
 /// Why a segment could not be created.
 #[derive(Debug)]
 pub(crate) enum CreateError {
@@ -116,7 +134,7 @@ impl Segment {
             state.times = index.times();
             (self.key(place, &state), index)
         };
-        self.save_index(place, &key, &index);
+        self.save_index(place, &key, &index, Vouches::ForAllFrames);
     }
 
     fn key(&self, place: &Place, state: &SegmentState) -> IndexKey {
@@ -130,12 +148,12 @@ impl Segment {
 
     /// The file only saves time: it is not synced, its checksum tells whether it is whole, and a failure to
     /// write it costs nothing but a walk later.
-    fn save_index(&self, place: &Place, key: &IndexKey, index: &SparseIndex) {
+    fn save_index(&self, place: &Place, key: &IndexKey, index: &SparseIndex, vouches: Vouches) {
         let path = index_path(&self.path);
         let write = || {
             let file = place.disk.open(&path, true)?;
             file.set_len(0)?;
-            file.write_all_at(&index.encode(key), 0)
+            file.write_all_at(&index.encode(key, vouches), 0)
         };
         if let Err(error) = write() {
             tracing::debug!(path = %path.display(), %error, "the index of a segment was not written");
@@ -147,12 +165,18 @@ impl Segment {
         drop(place.disk.remove(&index_path(&self.path)));
     }
 
+    /// Writes the active index down at the end, so that the next open knows what had been acknowledged.
+    pub(crate) fn note_end(&self, place: &Place) {
+        let (key, index) = {
+            let state = self.state.lock();
+            let Some(index) = state.index.clone() else { return };
+            (self.key(place, &state), index)
+        };
+        self.save_index(place, &key, &index, Vouches::ForAllFrames);
+    }
+
     fn load_index(&self, place: &Place, key: &IndexKey) -> Option<SparseIndex> {
-        let file = place.disk.open(&index_path(&self.path), false).ok()?;
-        let bytes = file.len().ok().filter(|len| *len <= SparseIndex::file_bytes_max(key.segment_bytes))?;
-        let mut buffer = vec![0; usize::try_from(bytes).ok()?];
-        let filled = file.read_at(&mut buffer, 0).ok()?;
-        SparseIndex::decode(buffer.get(..filled)?, key)
+        SparseIndex::decode(&index_file(place, &self.path, key.segment_bytes)?, key)
     }
 
     /// The active index, the index file, or the headers of this one segment.
@@ -165,8 +189,10 @@ impl Segment {
         let index = match self.load_index(place, &key) {
             Some(index) => index,
             None => {
-                let index = self.rebuild_index(place, file, &state)?;
-                self.save_index(place, &key, &index);
+                let (index, intact) = self.rebuild_index(place, file, &state)?;
+                if intact {
+                    self.save_index(place, &key, &index, Vouches::No);
+                }
                 index
             }
         };
@@ -174,12 +200,13 @@ impl Segment {
         Ok(index)
     }
 
+    /// The index, and whether all frames follow each other.
     fn rebuild_index(
         &self,
         place: &Place,
         file: &dyn DiskFile,
         state: &SegmentState,
-    ) -> io::Result<SparseIndex> {
+    ) -> io::Result<(SparseIndex, bool)> {
         for check in [Check::Headers, Check::Frames] {
             let mut index = SparseIndex::default();
             let mut walk = self.walk(place, file, state, None, check);
@@ -190,10 +217,10 @@ impl Segment {
             }
             // A damaged length may have led the quick walk over good frames.
             if !damaged || check == Check::Frames {
-                return Ok(index);
+                return Ok((index, !damaged));
             }
         }
-        Ok(SparseIndex::default())
+        Ok((SparseIndex::default(), false))
     }
 
     fn walk<'a>(

@@ -97,8 +97,7 @@ impl Shared {
         let _turn = self.trimming.lock();
         self.check_open()?;
         let mut report = TrimReport::default();
-        loop {
-            let Some((segment, end)) = self.oldest_with_successor() else { break };
+        while let Some((segment, end)) = self.oldest_with_successor() {
             if end > offset {
                 break;
             }

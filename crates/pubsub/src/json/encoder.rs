@@ -1,6 +1,6 @@
 //! From samples to JSON NetworkMessages within a limit of bytes.
 
-use super::write_value;
+use super::{write_text, write_value};
 use crate::layers::Layers;
 use crate::payload::Outcomes;
 use crate::{Limits, Outcome, Payload, PublisherId, Refusal, RefusedSample};
@@ -106,7 +106,7 @@ impl Encoder {
         };
         let mut piece = std::mem::take(&mut self.piece);
         piece.clear();
-        write_value::text(&mut piece, &field.name);
+        write_text::text(&mut piece, &field.name);
         piece.push(b':');
         match write_value::data_value(&mut piece, batch, sample) {
             Ok(()) => self.place(batch, data_set, sample, &piece),
@@ -164,12 +164,12 @@ impl Encoder {
         let mut text = b"{\"MessageId\":".to_vec();
         // A message that is open has the number before.
         let number = self.next_message + u64::from(self.message.data_set_messages > 0);
-        write_value::text(&mut text, &format!("{}-{number}", self.message_id_prefix));
+        write_text::text(&mut text, &format!("{}-{number}", self.message_id_prefix));
         text.extend_from_slice(b",\"MessageType\":\"ua-data\",\"PublisherId\":");
-        write_value::text(&mut text, &self.publisher_id);
+        write_text::text(&mut text, &self.publisher_id);
         if !data_set.writer_group_name.is_empty() {
             text.extend_from_slice(b",\"WriterGroupName\":");
-            write_value::text(&mut text, &data_set.writer_group_name);
+            write_text::text(&mut text, &data_set.writer_group_name);
         }
         text.extend_from_slice(b",\"Messages\":[");
         text

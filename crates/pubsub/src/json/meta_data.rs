@@ -2,7 +2,7 @@
 
 use super::decoder::VersionText;
 use super::read_scalar::{parse_object, qualified_name, scalar};
-use super::write_value;
+use super::{write_text, write_value};
 use crate::facts::{self, Namespaces};
 use crate::uadp::built_in_type;
 use crate::{DecodeError, EncodeError, Limits, PublisherId};
@@ -29,17 +29,17 @@ pub fn encode_meta_data(
         return Err(EncodeError::TooManyFields { writer: data_set.writer, fields });
     }
     let mut out = b"{\"MessageId\":".to_vec();
-    write_value::text(&mut out, message_id);
+    write_text::text(&mut out, message_id);
     out.extend_from_slice(b",\"MessageType\":\"ua-metadata\",\"PublisherId\":");
-    write_value::text(&mut out, &publisher_id.to_string());
+    write_text::text(&mut out, &publisher_id.to_string());
     out.extend_from_slice(b",\"DataSetWriterId\":");
-    write_value::number(&mut out, data_set.writer.writer);
+    write_text::number(&mut out, data_set.writer.writer);
     out.extend_from_slice(b",\"WriterGroupName\":");
-    write_value::text(&mut out, &data_set.writer_group_name);
+    write_text::text(&mut out, &data_set.writer_group_name);
     out.extend_from_slice(b",\"DataSetWriterName\":");
-    write_value::text(&mut out, &data_set.writer_name);
+    write_text::text(&mut out, &data_set.writer_name);
     out.extend_from_slice(b",\"Timestamp\":");
-    write_value::date_time(&mut out, timestamp);
+    write_text::date_time(&mut out, timestamp);
     out.extend_from_slice(b",\"MetaData\":");
     write_meta_data(data_set, &mut out);
     out.push(b'}');
@@ -57,16 +57,16 @@ fn write_meta_data(data_set: &DataSetMetaData, out: &mut Vec<u8>) {
         if index > 0 {
             out.push(b',');
         }
-        write_value::text(out, uri);
+        write_text::text(out, uri);
     }
     out.extend_from_slice(b"],\"Name\":");
-    write_value::text(out, &data_set.name);
+    write_text::text(out, &data_set.name);
     let description = facts::description(data_set);
     if description != LocalizedText::default() {
         out.extend_from_slice(b",\"Description\":{\"Locale\":");
-        write_value::text(out, description.locale.as_deref().unwrap_or_default());
+        write_text::text(out, description.locale.as_deref().unwrap_or_default());
         out.extend_from_slice(b",\"Text\":");
-        write_value::text(out, description.text.as_deref().unwrap_or_default());
+        write_text::text(out, description.text.as_deref().unwrap_or_default());
         out.push(b'}');
     }
     out.extend_from_slice(b",\"Fields\":[");
@@ -81,25 +81,25 @@ fn write_meta_data(data_set: &DataSetMetaData, out: &mut Vec<u8>) {
         write_field(field, &facts, out);
     }
     out.extend_from_slice(b"],\"DataSetClassId\":");
-    write_value::text(out, &data_set.data_set_class_id.to_string());
+    write_text::text(out, &data_set.data_set_class_id.to_string());
     out.extend_from_slice(b",\"ConfigurationVersion\":{\"MajorVersion\":");
-    write_value::number(out, data_set.version.major);
+    write_text::number(out, data_set.version.major);
     out.extend_from_slice(b",\"MinorVersion\":");
-    write_value::number(out, data_set.version.minor);
+    write_text::number(out, data_set.version.minor);
     out.extend_from_slice(b"}}");
 }
 
 fn write_field(field: &FieldMetaData, facts: &[facts::Fact], out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"Name\":");
-    write_value::text(out, &field.name);
+    write_text::text(out, &field.name);
     out.extend_from_slice(b",\"BuiltInType\":");
-    write_value::number(out, field.built_in_type.id());
+    write_text::number(out, field.built_in_type.id());
     out.extend_from_slice(b",\"DataType\":");
-    write_value::text(out, &format!("i={}", field.built_in_type.id()));
+    write_text::text(out, &format!("i={}", field.built_in_type.id()));
     out.extend_from_slice(b",\"ValueRank\":");
-    write_value::number(out, field.value_rank);
+    write_text::number(out, field.value_rank);
     out.extend_from_slice(b",\"DataSetFieldId\":");
-    write_value::text(out, &field.data_set_field_id.to_string());
+    write_text::text(out, &field.data_set_field_id.to_string());
     out.extend_from_slice(b",\"Properties\":[");
     for (index, (key, value)) in facts.iter().enumerate() {
         if index > 0 {

@@ -1,5 +1,6 @@
 //! Values from CompactEncoding JSON, straight from the text of each number so that none is rounded on the way.
 
+use super::payload::Text;
 use super::read_scalar::{date_time, parse, parse_object, scalar, status};
 use crate::DecodeError;
 use crate::uadp::built_in_type;
@@ -20,9 +21,11 @@ pub(super) struct DataValueText<'a> {
     dimensions: Option<Vec<i32>>,
     #[serde(borrow)]
     status: Option<&'a RawValue>,
-    source_timestamp: Option<String>,
+    #[serde(borrow)]
+    source_timestamp: Option<Text<'a>>,
     source_picoseconds: Option<u16>,
-    server_timestamp: Option<String>,
+    #[serde(borrow)]
+    server_timestamp: Option<Text<'a>>,
     server_picoseconds: Option<u16>,
 }
 
@@ -50,9 +53,9 @@ pub(super) fn data_value(
     depth: u32,
 ) -> Result<Sample> {
     let text: DataValueText<'_> = parse_object(raw, "a DataValue")?;
-    let time = |text: &Option<String>, name| match text {
+    let time = |text: &Option<Text<'_>>, name| match text {
         None => Ok(None),
-        Some(text) => date_time(text).map(Some).map_err(|error| error.within(name)),
+        Some(Text(text)) => date_time(text).map(Some).map_err(|error| error.within(name)),
     };
     let mut sample = Sample {
         source_picoseconds: picoseconds(text.source_picoseconds, "SourcePicoseconds")?,

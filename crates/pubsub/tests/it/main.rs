@@ -1,4 +1,5 @@
 //! What the encodings promise, from outside.
+#![allow(clippy::indexing_slicing)] // A test that indexes beyond the end fails, as it should.
 
 mod arbitrary;
 mod golden;

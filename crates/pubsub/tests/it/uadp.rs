@@ -275,3 +275,26 @@ fn sequence_numbers_count_messages_of_groups_and_of_writers_and_wrap() {
         ]
     );
 }
+
+#[test]
+fn a_decoder_reuses_its_buffers() {
+    let mut batch = SampleBatch::default();
+    for field in 0..100 {
+        let value = batch.store(&Variant::String(Some(format!("value {field}"))));
+        batch.samples.push(Sample { field, value, ..Sample::default() });
+    }
+    let outcomes = uadp::Encoder::new("p".into(), gemba_pubsub::Limits::default()).encode([&batch]);
+    let [gemba_pubsub::Outcome::Payload(payload)] = &outcomes[..] else { panic!("one payload") };
+    let mut decoder = uadp::Decoder::new();
+    let mut buffers = || {
+        let Ok(Received::Data(message)) = decoder.decode(&payload.bytes, &NoDataSets) else {
+            panic!("reads")
+        };
+        (
+            message.messages.as_ptr(),
+            message.messages[0].batch.samples.as_ptr(),
+            message.messages[0].batch.bytes.as_ptr(),
+        )
+    };
+    assert_eq!(buffers(), buffers());
+}

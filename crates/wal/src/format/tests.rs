@@ -7,7 +7,7 @@ use std::fmt::Write;
 fn hex(bytes: &[u8]) -> String {
     bytes.chunks(16).fold(String::new(), |mut text, row| {
         for byte in row {
-            let _ = write!(text, "{byte:02x} ");
+            write!(text, "{byte:02x} ").expect("a text takes everything");
         }
         text.truncate(text.trim_end().len());
         text + "\n"

@@ -6,7 +6,7 @@ use crate::error::OpenError;
 use crate::format::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES};
 use crate::index::SparseIndex;
 use crate::scan::{Check, Scanner, Step, Walk};
-use crate::segment::{Segment, SegmentState};
+use crate::segment::{Segment, SegmentState, end_claimed_by_index};
 use crate::shared::Place;
 use gemba_base::disk::DiskFile;
 use std::io;
@@ -122,6 +122,7 @@ impl Opener<'_> {
     ) -> Result<(Arc<Segment>, Option<Active>), OpenError> {
         let file = self.io_at("opening", &head.path, || self.disk.open(&head.path, false))?;
         let mut seen = self.io_at("reading", &head.path, || look_through(place, &*file, head))?;
+        let acknowledged = acknowledged.max(end_claimed_by_index(place, &head.path, head.first_offset));
         if head.header.is_none() {
             recovery.report(damaged_header(head));
             if seen.frames == 0 {

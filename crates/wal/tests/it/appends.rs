@@ -164,6 +164,52 @@ fn a_closed_log_keeps_what_was_queued_and_refuses_the_rest() {
 }
 
 #[test]
+fn a_committer_that_panics_leaves_nobody_waiting() {
+    /// Breaks once, at a given call.
+    struct Breaking(std::sync::atomic::AtomicI64);
+    impl gemba_base::Clock for Breaking {
+        fn now(&self) -> gemba_model::DateTime {
+            let left = self.0.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+            assert!(left != 0, "the clock breaks on purpose");
+            gemba_model::DateTime::MIN
+        }
+        fn monotonic(&self) -> std::time::Duration {
+            std::time::Duration::ZERO
+        }
+    }
+    let disk = FaultyDisk::new(1);
+    let clock = std::sync::Arc::new(Breaking(3.into()));
+    let (log, _) = open(&disk, gemba_wal::LogOptions { clock, ..small() });
+    append_numbered(&log, 2, 20);
+    let mut reader = log.reader(2);
+    let refused = log.append_blocking(Record::new(1, "x"));
+    assert!(matches!(refused, Err(AppendError::Poisoned { .. })));
+    assert!(matches!(log.append_blocking(Record::new(1, "x")), Err(AppendError::Poisoned { .. })));
+    assert_eq!(reader.wait_blocking().map_err(|e| e.code().0), Err("GMB-WAL-009"));
+    drop(log);
+    assert_eq!(open(&disk, small()).1.next_offset, 2);
+}
+
+#[test]
+fn only_the_option_for_benches_acknowledges_without_a_sync() {
+    let disk = FaultyDisk::new(1);
+    let options = gemba_wal::LogOptions { without_sync_for_benches: true, ..small() };
+    let (log, _) = open(&disk, options);
+    let before = disk.syncs();
+    append_numbered(&log, 5, 20);
+    assert_eq!(disk.syncs(), before);
+}
+
+#[test]
+fn limits_for_a_gateway_fit_any_cap_from_two_mebibytes_on() {
+    for (cap, segment) in [(2 << 20, 1 << 20), (32 << 20, 4 << 20), (1 << 30, 8 << 20)] {
+        let options = gemba_wal::LogOptions::for_edge(cap);
+        assert_eq!((options.segment_bytes, options.bytes_max), (segment, cap));
+        open(&FaultyDisk::new(1), options);
+    }
+}
+
+#[test]
 fn two_openers_cannot_share_a_folder() {
     let disk = FaultyDisk::new(1);
     let (log, _) = open(&disk, small());

@@ -76,6 +76,8 @@ fn the_last_group_damaged_before_its_end_is_kept_and_called_unconfirmed() {
         ticket.wait_blocking().expect("durable");
     }
     drop(log);
+    // As after a crash: an orderly end would have written down how far the frames were acknowledged.
+    disk.uninstall(&segment(0).with_extension("idx"));
     // Frames 3 to 7 are one group. A torn write could look like this, and so could an aging disk.
     disk.flip(&segment(0), 64 + 4 * FRAME + 30, 1);
     let (log, recovery) = open(&disk, small());
@@ -92,6 +94,8 @@ fn the_last_group_damaged_before_its_end_is_kept_and_called_unconfirmed() {
 #[test]
 fn damage_and_a_torn_end_are_told_apart_in_one_segment() {
     let disk = with_frames(8);
+    // As after a crash: an orderly end would have written down how far the frames were acknowledged.
+    disk.uninstall(&segment(0).with_extension("idx"));
     let mut bytes = disk.contents(&segment(0)).expect("segment");
     bytes.truncate(64 + 7 * FRAME + 11);
     disk.install(&segment(0), &bytes);
@@ -101,6 +105,28 @@ fn damage_and_a_torn_end_are_told_apart_in_one_segment() {
     assert_eq!((recovery.cut_bytes, recovery.next_offset), (11, 7));
     append_numbered(&log, 1, 20);
     assert_eq!(told(&log, 0, 4_000), "0-0, corrupt 1-1, 2-7");
+}
+
+#[test]
+fn after_an_orderly_end_even_the_last_frame_is_never_cut_as_torn() {
+    for byte in 64 + 7 * FRAME..64 + 8 * FRAME {
+        let disk = with_frames(8);
+        disk.flip(&segment(0), byte, 1);
+        for _ in 0..2 {
+            let (log, recovery) = open(&disk, small());
+            assert_eq!(found(&recovery), [(7, 8, FRAME as u64, CorruptionKind::Frames)]);
+            assert_eq!((recovery.cut_bytes, recovery.next_offset), (0, 8));
+            assert_eq!(told(&log, 0, 500), "0-6, corrupt 7-7");
+        }
+    }
+    // Appends after the index was written, and a crash: only what it vouches for is kept.
+    let disk = with_frames(8);
+    let (log, _) = open(&disk, small());
+    append_numbered(&log, 2, 20);
+    let disk = disk.power_cut();
+    disk.flip(&segment(0), 64 + 9 * FRAME, 1);
+    let recovery = open(&disk, small()).1;
+    assert_eq!((recovery.cut_bytes, recovery.next_offset), (FRAME as u64, 9));
 }
 
 #[test]
@@ -115,6 +141,7 @@ fn a_flipped_bit_in_an_older_segment_is_told_on_reading_and_nothing_is_cut() {
         assert_eq!(recovery.corruptions_found, 0);
         assert_eq!(told(&log, 0, 500), "0-20, corrupt 21-21, 22-59", "byte {byte}");
         assert_eq!(told(&log, 21, 500), "corrupt 21-21, 22-59", "byte {byte}");
+        assert_eq!(told(&log, 22, 500), "22-59", "byte {byte}");
         assert_eq!(told(&log, 30, 500), "30-59", "byte {byte}");
         assert_eq!(disk.contents(&segment(19)).map(|bytes| bytes.len()), Some(clean));
     }
@@ -130,6 +157,45 @@ fn without_index_files_the_same_is_found() {
     let (log, _) = open(&disk, small());
     assert_eq!(told(&log, 21, 500), "corrupt 21-21, 22-59");
     assert_eq!(told(&log, 30, 500), "30-59");
+}
+
+#[test]
+fn a_damaged_length_does_not_hide_the_frames_that_it_jumps_over() {
+    let disk = with_frames(60);
+    // 20 becomes 84: the next header would be in the middle of the second frame after this one.
+    disk.flip(&segment(19), 64 + 2 * FRAME, 0x40);
+    for with_index in [true, false] {
+        for from in 20..26 {
+            let disk = disk.snapshot();
+            if !with_index {
+                disk.uninstall(&segment(19).with_extension("idx"));
+            }
+            let (log, _) = open(&disk, small());
+            let rest = if from <= 21 { "corrupt 21-21, 22-59".to_owned() } else { format!("{from}-59") };
+            let told = told(&log, from, 500);
+            assert_eq!(told.strip_prefix("20-20, ").unwrap_or(&told), rest, "from {from}");
+        }
+    }
+}
+
+#[test]
+fn an_index_rebuilt_over_a_damaged_length_still_finds_every_time() {
+    let disk = FaultyDisk::new(1);
+    let clock = SetClock::at(0);
+    let options = gemba_wal::LogOptions { clock: clock.clone(), ..small() };
+    let (log, _) = open(&disk, options.clone());
+    for i in 0..60 {
+        // Frame 22 has the latest time of its segment.
+        clock.set(if i == 22 { 5_000 } else { i });
+        append(&log, payload(i as u64, 20));
+    }
+    drop(log);
+    disk.flip(&segment(19), 64 + 2 * FRAME, 0x40);
+    disk.uninstall(&segment(19).with_extension("idx"));
+    let (log, _) = open(&disk, options);
+    let trimmed = log.trim_older_than(gemba_model::DateTime::from_ticks(100)).expect("deleted");
+    assert_eq!(trimmed.first_offset, 19, "the segment with frame 22 is not that old");
+    assert_eq!(log.offset_at(gemba_model::DateTime::from_ticks(100)).expect("readable"), 22);
 }
 
 #[test]

@@ -127,6 +127,26 @@ fn a_volume_that_fills_up_in_the_middle_of_a_write_costs_only_that_group() {
 }
 
 #[test]
+fn what_was_cut_back_never_returns() {
+    // The cut is durable: whatever a crash makes of later appends, no part of the refused one is left.
+    for seed in 0..100 {
+        let disk = FaultyDisk::new(seed);
+        let (log, _) = open(&disk, small());
+        append_numbered(&log, 3, 20);
+        disk.hide_shortage(true);
+        let full = disk.contents(&segment(0)).expect("segment").len() as u64;
+        disk.set_volume_bytes(full + 90);
+        disk.hold_syncs();
+        let whole = log.try_append(Record::new(9, vec![9; 200])).expect("queued");
+        disk.wait_until_sync_is_held();
+        disk.stop_holding_syncs();
+        assert!(matches!(whole.wait_blocking(), Err(AppendError::DiskFull { .. })), "the sync of the cut");
+        let survived = disk.crash(seed);
+        assert_eq!(survived.contents(&segment(0)).map(|bytes| bytes.len() as u64), Some(full), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_volume_without_room_for_a_new_segment_refuses_and_recovers() {
     let disk = FaultyDisk::new(1);
     let (log, _) = open(&disk, small());

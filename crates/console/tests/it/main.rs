@@ -1,0 +1,15 @@
+//! The console over real HTTP, with made-up rooms behind it and a real registry.
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+
+mod access;
+mod accounts;
+mod client;
+mod house;
+mod live;
+mod openapi;
+mod page;
+mod plant;
+mod reads;
+mod schema;
+mod sessions;
+mod streams;

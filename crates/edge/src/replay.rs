@@ -1,0 +1,195 @@
+//! Opening the queue: checkpoint, descriptions, then whatever the log has after them.
+
+use crate::checkpoint::Checkpoint;
+use crate::queue::{EdgeError, EdgeOptions, epoch_of, log_options};
+use crate::record::{self, Entry};
+use gemba_base::disk::Disk;
+use gemba_base::{Clock, files};
+use gemba_model::{DataSetMetaData, WriterKey};
+use gemba_pubsub::uadp::{Decoder, encode_meta_data};
+use gemba_pubsub::{Limits, NoDataSets, PublisherId, Received};
+use gemba_wal::{Log, ReadItem};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What opening found.
+pub(crate) struct Recovered {
+    pub(crate) log: Log,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) announced: BTreeMap<WriterKey, Arc<DataSetMetaData>>,
+    pub(crate) values_waiting: u64,
+}
+
+/// How much of the log is read at a time.
+const READ_BYTES: usize = 4 << 20;
+
+pub(crate) fn log_folder(data: &Path) -> PathBuf {
+    data.join("log/edge")
+}
+
+fn state_folder(data: &Path) -> PathBuf {
+    data.join("meta/edge")
+}
+
+pub(crate) fn checkpoint_path(data: &Path) -> PathBuf {
+    state_folder(data).join("checkpoint.json")
+}
+
+fn state_error(path: &Path, reason: impl ToString) -> EdgeError {
+    EdgeError::State { path: path.to_owned(), reason: reason.to_string() }
+}
+
+pub(crate) fn recover(
+    options: &EdgeOptions,
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+) -> Result<Recovered, EdgeError> {
+    let folder = state_folder(&options.data);
+    files::create_private_folder(&folder).map_err(|error| state_error(&folder, error))?;
+    let log_folder = log_folder(&options.data);
+    let (log, recovery) = Log::open(disk, &log_folder, log_options(options, clock))?;
+    for corruption in &recovery.corruptions {
+        tracing::error!(?corruption, "the edge's queue is damaged; what is lost goes to the ledger");
+    }
+    let mut checkpoint = checkpoint(options, &log)?;
+    let mut values_waiting = 0;
+    let mut reader = log.reader(checkpoint.offset.min(checkpoint.unacknowledged_offset));
+    loop {
+        let items = reader.read(READ_BYTES).map_err(|error| state_error(&log_folder, error))?;
+        if items.is_empty() {
+            break;
+        }
+        for item in items {
+            if let ReadItem::Frame(frame) = item {
+                values_waiting += replay(&mut checkpoint, frame.offset, &frame.payload);
+            }
+        }
+    }
+    checkpoint.offset = log.stats().next_offset;
+    let announced = descriptions(options)?;
+    Ok(Recovered { log, checkpoint, announced, values_waiting })
+}
+
+/// Takes one record into the state; returns how many of its values the hub has not acknowledged.
+fn replay(checkpoint: &mut Checkpoint, offset: u64, payload: &[u8]) -> u64 {
+    let mut waiting = 0;
+    for entry in record::entries(payload).into_iter().flatten().flatten() {
+        match entry {
+            Entry::Message(message) => {
+                checkpoint.next_sequence = checkpoint.next_sequence.max(message.sequence + 1);
+                if message.sequence >= checkpoint.unacknowledged_sequence {
+                    waiting += u64::from(message.values);
+                }
+            }
+            Entry::Cursor { key, state } if offset >= checkpoint.offset => match state {
+                Some(state) => drop(checkpoint.cursors.insert(key.to_owned(), state.to_vec())),
+                None => drop(checkpoint.cursors.remove(key)),
+            },
+            Entry::Cursor { .. } => {}
+        }
+    }
+    waiting
+}
+
+/// The checkpoint of this log; one of another log means that the queue was replaced, and is put aside.
+fn checkpoint(options: &EdgeOptions, log: &Log) -> Result<Checkpoint, EdgeError> {
+    let path = checkpoint_path(&options.data);
+    let name = format!("{:016x}", epoch_of(log));
+    let first = log.stats().first_offset;
+    let fresh = Checkpoint {
+        log: name.clone(),
+        offset: first,
+        next_sequence: 0,
+        unacknowledged_offset: first,
+        unacknowledged_sequence: 0,
+        cursors: BTreeMap::new(),
+    };
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(fresh),
+        Err(error) => return Err(state_error(&path, error)),
+    };
+    match Checkpoint::parse(&bytes) {
+        Ok(found) if found.log == name => Ok(found),
+        Ok(_) => {
+            tracing::warn!("the edge's queue was replaced: its subscriptions start anew");
+            Ok(fresh)
+        }
+        Err(reason) => Err(state_error(
+            &path,
+            format!(
+                "{reason}; restore it, or move it and the folder log/edge away to start anew (what waits there is lost)"
+            ),
+        )),
+    }
+}
+
+/// Offset of the record that begins with this sequence, searched from `from` on.
+pub(crate) fn find_sequence(log: &Log, from: u64, sequence: u64) -> Option<u64> {
+    let mut reader = log.reader(from);
+    loop {
+        let items = reader.read(READ_BYTES).ok().filter(|items| !items.is_empty())?;
+        for item in items {
+            let ReadItem::Frame(frame) = item else { continue };
+            let first =
+                record::entries(&frame.payload).into_iter().flatten().flatten().find_map(
+                    |entry| match entry {
+                        Entry::Message(message) => Some(message.sequence),
+                        Entry::Cursor { .. } => None,
+                    },
+                );
+            if first == Some(sequence) {
+                return Some(frame.offset);
+            }
+        }
+    }
+}
+
+fn descriptions_folder(options: &EdgeOptions) -> PathBuf {
+    state_folder(&options.data).join("descriptions")
+}
+
+/// Keeps a description in a file of its own, as UADP.
+pub(crate) fn save_description(options: &EdgeOptions, metadata: &DataSetMetaData) -> Result<(), EdgeError> {
+    let folder = descriptions_folder(options);
+    let WriterKey { group, writer } = metadata.writer;
+    let path = folder.join(format!("{group}-{writer}.uadp"));
+    let publisher = PublisherId::from(options.producer.as_str());
+    let bytes = encode_meta_data(&publisher, 0, metadata, &Limits::default())
+        .map_err(|error| state_error(&path, error))?;
+    fs::create_dir_all(&folder).map_err(|error| state_error(&folder, error))?;
+    files::replace(&path, &bytes).map_err(|error| state_error(&path, error))
+}
+
+fn descriptions(options: &EdgeOptions) -> Result<BTreeMap<WriterKey, Arc<DataSetMetaData>>, EdgeError> {
+    let folder = descriptions_folder(options);
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(state_error(&folder, error)),
+    };
+    let mut found = BTreeMap::new();
+    let mut decoder = Decoder::default();
+    for entry in entries {
+        let path = entry.map_err(|error| state_error(&folder, error))?.path();
+        if path.extension().is_none_or(|extension| extension != "uadp") {
+            continue;
+        }
+        let bytes = fs::read(&path).map_err(|error| state_error(&path, error))?;
+        match decoder.decode(&bytes, &NoDataSets) {
+            Ok(Received::MetaData(message)) => {
+                found.insert(message.meta_data.writer, Arc::new(message.meta_data));
+            }
+            Ok(Received::Data(_)) => {
+                tracing::warn!(path = %path.display(), "not a description; it is left out")
+            }
+            // The field announces it anew, with a new version.
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the description is damaged; it is left out")
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,72 @@
+//! Deleting what was kept long enough, and what must go when the disk is full.
+
+use super::HubLogOptions;
+use super::partition::Partition;
+use gemba_base::{Clock, Tasks};
+use gemba_wal::{Log, TrimError};
+use std::sync::Arc;
+
+/// Keeps a partition within its retention until `tasks` stops.
+pub(super) async fn keep(
+    partition: Arc<Partition>,
+    options: HubLogOptions,
+    clock: Arc<dyn Clock>,
+    tasks: Tasks,
+) {
+    loop {
+        let full = tokio::select! {
+            () = tasks.stopping() => return,
+            () = tokio::time::sleep(options.retention_interval) => false,
+            () = partition.full() => true,
+        };
+        let Some(log) = partition.current() else { continue };
+        let (at, options, now) = (partition.clone(), options.clone(), clock.now());
+        let work = move || -> Result<(), TrimError> {
+            log.trim_older_than(now.saturating_sub(options.retention_age))?;
+            log.trim_to_bytes(options.retention_bytes)?;
+            if full {
+                make_room(&at, &log, options.drop_unread_when_full)?;
+            }
+            Ok(())
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(
+                partition = partition.index(), code = %error.code(), %error, "old messages could not be deleted"
+            ),
+            Err(error) => tracing::warn!(partition = partition.index(), %error, "retention was ended"),
+        }
+    }
+}
+
+/// The disk is full: first what every required consumer has goes, whatever its age; then, only when this was
+/// chosen, the oldest segment of what they have not.
+fn make_room(partition: &Partition, log: &Log, drop_unread: bool) -> Result<(), TrimError> {
+    if let Some(committed) = partition.committed_by_all() {
+        let report = log.trim_before(committed)?;
+        if report.segments > 0 {
+            tracing::info!(
+                partition = partition.index(),
+                bytes = report.bytes,
+                "the disk is full: deleted messages that every consumer has"
+            );
+            return Ok(());
+        }
+    }
+    if !drop_unread {
+        return Ok(());
+    }
+    let Some(gone) = log.trim_oldest_segment()? else { return Ok(()) };
+    let unread_from = partition.committed_by_all().unwrap_or(gone.offsets.end).max(gone.offsets.start);
+    let lost = gone.offsets.end.saturating_sub(unread_from);
+    partition.lost_unread.add(lost);
+    tracing::error!(
+        partition = partition.index(),
+        messages = lost,
+        from = gone.offsets.start,
+        to = gone.offsets.end,
+        code = "GMB-HUB-009",
+        "the disk is full: deleted messages that no consumer had read"
+    );
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The servers of the simulated plant, seen by a client of the OPC UA stack itself.
+
+// A test fails by panicking, in its helpers too.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod factory;
+mod load;
+mod peer;
+mod server_access;
+mod server_nodes;
+mod server_values;

@@ -1,0 +1,173 @@
+//! Opening: endpoints, choice, trust, channel, session, and what is read once.
+
+use super::endpoints::{self, check_identity, choose, describe};
+use super::limits::Limits;
+use super::read::{self, ServerStatus};
+use super::{OpcUaSession, SessionKey, Stack};
+use crate::client::convert;
+use crate::client::decoder;
+use crate::client::error::{UaError, is_authentication};
+use crate::client::options::{Identity, SecurityPolicy, SessionOptions};
+use crate::client::trust::{SessionFolder, TrustError};
+use opcua::client::{Client, IdentityToken, Session};
+use gemba_model::StatusCode;
+use opcua::types as stack;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+pub(super) async fn connect(
+    options: SessionOptions,
+    earlier: Option<SessionKey>,
+) -> Result<OpcUaSession, UaError> {
+    let policy = options.check()?;
+    knock(&options).await?;
+    let unsecured = SessionFolder::create(&options.run_folder, None)?;
+    let offered = endpoints::get_endpoints(&endpoints::client(&options, unsecured.path())?, &options).await?;
+    let mut chosen = choose(&offered, &options)?;
+    check_identity(&chosen, &options)?;
+    let folder = match policy {
+        SecurityPolicy::None => unsecured,
+        SecurityPolicy::Basic256Sha256 => accept(&chosen, &options)?,
+    };
+    let endpoint = describe(&chosen).ok_or_else(|| UaError::Protocol {
+        endpoint: options.endpoint_url.clone(),
+        reason: "the endpoint has no security mode".to_owned(),
+    })?;
+    // Dial what was given: what a server advertises is often not reachable from here.
+    chosen.endpoint_url = options.endpoint_url.as_str().into();
+    let client = endpoints::client(&options, folder.path())?;
+    let ended = CancellationToken::new();
+    let stack = open(&client, chosen, &options, earlier.as_ref(), ended.clone()).await?;
+    let reactivated =
+        earlier.is_some_and(|earlier| earlier.id == convert::node_id(&stack.session.server_session_id()));
+    let mut session = OpcUaSession {
+        stack,
+        options,
+        endpoint,
+        limits: Limits::default(),
+        namespaces: Vec::new(),
+        status: ServerStatus::default(),
+        reactivated,
+        ended,
+        _folder: folder,
+    };
+    session.limits = Limits::read(&session).await?;
+    session.namespaces = read::namespaces(&session).await?;
+    session.status = read::server_status(&session).await?;
+    Ok(session)
+}
+
+/// How long a server's TCP stack may take to answer. A lost SYN is repeated after one second.
+const KNOCK: Duration = Duration::from_millis(1500);
+
+/// Sees whether anybody is there before the patient steps begin: while packets are dropped, each of those would
+/// wait out its whole limit, and the first seconds of a server that is back would be missed.
+async fn knock(options: &SessionOptions) -> Result<(), UaError> {
+    let unreachable = |status: &str, detail: String| UaError::Unreachable {
+        endpoint: options.endpoint_url.clone(),
+        status: StatusCode::from_name(status).unwrap_or(StatusCode::BAD_NO_DATA),
+        detail,
+    };
+    match timeout(KNOCK, TcpStream::connect((options.host(), options.port()))).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(unreachable("BadConnectionRejected", error.to_string())),
+        Err(_) => Err(unreachable("BadTimeout", format!("no answer within {KNOCK:?}"))),
+    }
+}
+
+/// Judges the endpoint's certificate, then makes the folder that tells the stack.
+fn accept(endpoint: &stack::EndpointDescription, options: &SessionOptions) -> Result<SessionFolder, UaError> {
+    let refuse = |source| UaError::Certificate { endpoint: options.endpoint_url.clone(), source };
+    let certificate = endpoint.server_certificate.as_ref();
+    let issuers = options
+        .trust
+        .validate(certificate, endpoint.server.application_uri.as_ref(), options.host())
+        .map_err(refuse)?;
+    // The stack reads one certificate and refuses bytes behind it.
+    if issuers > 0 {
+        return Err(refuse(TrustError::ChainPresented { issuers }));
+    }
+    SessionFolder::create(&options.run_folder, Some(certificate))
+}
+
+async fn open(
+    client: &Client,
+    endpoint: stack::EndpointDescription,
+    options: &SessionOptions,
+    earlier: Option<&SessionKey>,
+    ended: CancellationToken,
+) -> Result<Stack, UaError> {
+    let identity = match &options.identity {
+        Identity::Anonymous => IdentityToken::Anonymous,
+        Identity::UserName { user, password } => {
+            IdentityToken::new_user_name(user.as_str(), password.reveal())
+        }
+    };
+    let unreachable = |error: stack::Error| UaError::Unreachable {
+        endpoint: options.endpoint_url.clone(),
+        status: convert::status(error.status()),
+        detail: error.to_string(),
+    };
+    let mut builder = client
+        .session_builder()
+        .connect_to_endpoint_directly(endpoint)
+        .map_err(unreachable)?
+        .user_identity_token(identity);
+    if let Some(earlier) = earlier {
+        builder = builder.session_id(convert::to_stack_node_id(&earlier.id));
+    }
+    let (session, event_loop) = builder.build(client.certificate_store().clone()).map_err(unreachable)?;
+    if let Some(earlier) = earlier {
+        session.channel().set_auth_token(convert::to_stack_node_id(&earlier.token));
+    }
+    *session.encoding_context().write().loaders_mut() = decoder::loaders();
+    // The event loop ends at the first loss; coming back is our own business.
+    session.disable_reconnects();
+    let (report, outcome) = oneshot::channel();
+    let event_loop: JoinHandle<()> = tokio::spawn(async move {
+        // Also when the stack panics, or the task is aborted.
+        let _ended = ended.drop_guard();
+        let status = event_loop.run().await;
+        if report.send(status).is_err() {
+            tracing::debug!(%status, "the connection ended");
+        }
+    });
+    let stack = Stack { session, event_loop };
+    wait(&stack.session, outcome, options).await?;
+    Ok(stack)
+}
+
+/// Waiting for the connection alone never ends when the event loop has: both are watched.
+async fn wait(
+    session: &Session,
+    outcome: oneshot::Receiver<stack::StatusCode>,
+    options: &SessionOptions,
+) -> Result<(), UaError> {
+    let endpoint = || options.endpoint_url.clone();
+    tokio::select! {
+        connected = tokio::time::timeout(options.connect_timeout, session.wait_for_connection()) => match connected {
+            Ok(_) => Ok(()),
+            Err(_) => Err(UaError::Timeout {
+                endpoint: endpoint(),
+                what: "opening a session",
+                after: options.connect_timeout,
+            }),
+        },
+        ended = outcome => {
+            let status = convert::status(ended.unwrap_or(stack::StatusCode::BadConnectionClosed));
+            Err(if is_authentication(status) {
+                UaError::Authentication { endpoint: endpoint(), identity: options.identity.to_string(), status }
+            } else {
+                UaError::Unreachable {
+                    endpoint: endpoint(),
+                    status,
+                    detail: "opening the secure channel or the session failed".to_owned(),
+                }
+            })
+        }
+    }
+}

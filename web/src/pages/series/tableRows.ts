@@ -1,0 +1,58 @@
+/** The rows of the series table: what the search found, flat or under its servers, with the opened one's detail. */
+import type { Series } from '@/api/types';
+
+export interface ServerGroup {
+  endpoint: string;
+  /** null while it is folded or its series are on the way. */
+  series: Series[] | null;
+  open: boolean;
+  /** There are more than were asked for. */
+  cut: boolean;
+}
+
+export type TableRow =
+  | { kind: 'series'; key: string; series: Series; level: 1 | 2 }
+  | { kind: 'detail'; key: string; series: Series }
+  | { kind: 'server'; key: string; group: ServerGroup }
+  | { kind: 'waiting'; key: string }
+  | { kind: 'cut'; key: string };
+
+function withDetail(series: Series, level: 1 | 2, open: number | undefined): TableRow[] {
+  const row: TableRow = { kind: 'series', key: `s${series.id}`, series, level };
+  return series.id === open ? [row, { kind: 'detail', key: `d${series.id}`, series }] : [row];
+}
+
+export function flatRows(items: readonly Series[], open: number | undefined, more: boolean): TableRow[] {
+  const rows = items.flatMap((series) => withDetail(series, 1, open));
+  return more ? [...rows, { kind: 'waiting', key: 'more' }] : rows;
+}
+
+export function groupedRows(groups: readonly ServerGroup[], open: number | undefined): TableRow[] {
+  return groups.flatMap((group): TableRow[] => {
+    const head: TableRow = { kind: 'server', key: `g${group.endpoint}`, group };
+    if (!group.open) return [head];
+    if (group.series === null) return [head, { kind: 'waiting', key: `w${group.endpoint}` }];
+    const rows = group.series.flatMap((series) => withDetail(series, 2, open));
+    return group.cut ? [head, ...rows, { kind: 'cut', key: `c${group.endpoint}` }] : [head, ...rows];
+  });
+}
+
+/** Endpoints of the servers that report and of the series at hand, each once, in alphabetical order. */
+export function endpointsOf(reported: readonly string[], items: readonly Series[]): string[] {
+  return [...new Set([...reported, ...items.map((series) => series.source)])].sort();
+}
+
+/** The index of the next row of a wish, which can hold the focus; the same when there is none. */
+export function nextFocus(rows: readonly TableRow[], from: number, step: number): number {
+  let at = from;
+  let left = Math.abs(step);
+  const way = Math.sign(step);
+  for (let index = from + way; index >= 0 && index < rows.length && left > 0; index += way) {
+    const kind = rows[index]?.kind;
+    if (kind === 'series' || kind === 'server') {
+      at = index;
+      left -= 1;
+    }
+  }
+  return at;
+}

@@ -1,0 +1,61 @@
+/** Asks for what the table shows: page by page when flat, server by server when grouped. */
+import { keepPreviousData, useInfiniteQuery, useQueries } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { seriesFindQuery, seriesListQuery } from '@/api/queries';
+import { useReportedEndpoints } from '@/live/useLive';
+import { endpointsOf, flatRows, groupedRows, type ServerGroup, type TableRow } from './tableRows';
+
+/** Of one server so many are listed; beyond, the search must be narrower. */
+export const SERVER_MAX = 1000;
+
+export interface SeriesRows {
+  rows: TableRow[];
+  /** Series found so far, and whether there are more. */
+  count: number;
+  more: boolean;
+  servers: number;
+  pending: boolean;
+  error: Error | null;
+  loadMore: () => void;
+  toggleServer: (endpoint: string) => void;
+}
+
+export function useSeriesRows(search: string, byServer: boolean, open: number | undefined): SeriesRows {
+  const [openServers, setOpenServers] = useState<readonly string[]>([]);
+  const list = useInfiniteQuery({ ...seriesListQuery(search), placeholderData: keepPreviousData });
+  const items = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
+  const reportedText = useReportedEndpoints();
+  const endpoints = useMemo(
+    () => endpointsOf(search === '' && reportedText !== '' ? reportedText.split('\n') : [], items),
+    [items, reportedText, search],
+  );
+  const wanted = byServer ? endpoints.filter((endpoint) => openServers.includes(endpoint)) : [];
+  const answers = useQueries({ queries: wanted.map((endpoint) => seriesFindQuery(`${search} ${endpoint}`.trim(), SERVER_MAX)) });
+
+  const groups = endpoints.map((endpoint): ServerGroup => {
+    const at = wanted.indexOf(endpoint);
+    const answer = at < 0 ? undefined : answers[at]?.data;
+    return {
+      endpoint,
+      open: at >= 0,
+      // The search finds parts of texts; a server's address may be part of another's.
+      series: answer?.items.filter((series) => series.source === endpoint) ?? null,
+      cut: typeof answer?.continuationToken === 'string',
+    };
+  });
+
+  const more = list.hasNextPage;
+  return {
+    rows: byServer ? groupedRows(groups, open) : flatRows(items, open, more),
+    count: items.length,
+    more,
+    servers: endpoints.length,
+    pending: list.isPending,
+    error: list.error ?? answers.find((answer) => answer.error)?.error ?? null,
+    loadMore: () => {
+      if (more && !list.isFetchingNextPage) void list.fetchNextPage();
+    },
+    toggleServer: (endpoint) =>
+      setOpenServers((before) => (before.includes(endpoint) ? before.filter((each) => each !== endpoint) : [...before, endpoint])),
+  };
+}

@@ -1,0 +1,31 @@
+/** Was die häufigsten StatusCodes bedeuten, für Menschen. */
+import type { status as english } from './en.status';
+
+export const status: Record<keyof typeof english, string> = {
+  'status.BadCommunicationError': 'Die Verbindung auf dem Weg zum Wert ist gestört.',
+  'status.BadNoCommunication': 'Der Server hat keine Verbindung zum Gerät dahinter.',
+  'status.BadNotConnected': 'Der Wert ist im Server mit keinem Gerät verbunden.',
+  'status.BadDeviceFailure': 'Das Gerät meldet einen Fehler.',
+  'status.BadSensorFailure': 'Der Sensor meldet einen Fehler.',
+  'status.BadOutOfService': 'Der Wert wurde außer Betrieb genommen.',
+  'status.BadConfigurationError': 'Der Server ist für diesen Wert falsch konfiguriert.',
+  'status.BadNodeIdUnknown': 'Der Server kennt diesen Knoten nicht. Wurde er umbenannt oder entfernt?',
+  'status.BadNodeIdInvalid': 'Die NodeId gilt auf diesem Server nicht.',
+  'status.BadAttributeIdInvalid': 'Der Knoten hat dieses Attribut nicht.',
+  'status.BadNotReadable': 'Der Server lässt diesen Wert nicht lesen.',
+  'status.BadUserAccessDenied': 'Der Benutzer, mit dem Gemba sich anmeldet, darf ihn nicht lesen.',
+  'status.BadWaitingForInitialData': 'Der Server wartet auf den ersten Wert vom Gerät.',
+  'status.BadTimeout': 'Der Server hat nicht rechtzeitig geantwortet.',
+  'status.BadNoData': 'Für diese Zeit gibt es keine Daten.',
+  'status.BadServerHalted': 'Der Server ist angehalten.',
+  'status.BadTooManyMonitoredItems': 'Der Server nimmt keine weiteren MonitoredItems an.',
+  'status.BadOutOfRange': 'Der Wert liegt außerhalb seines Bereichs.',
+  'status.UncertainLastUsableValue': 'Der letzte brauchbare Wert; ein neuerer kam nicht.',
+  'status.UncertainNoCommunicationLastUsableValue': 'Der letzte Wert, bevor der Server das Gerät verlor.',
+  'status.UncertainSubstituteValue': 'Ein Ersatzwert, von Hand oder durch eine Regel gesetzt.',
+  'status.UncertainInitialValue': 'Ein Startwert, noch kein gemessener.',
+  'status.UncertainSensorNotAccurate': 'Der Sensor ist an seiner Grenze oder ungenau.',
+  'status.UncertainEngineeringUnitsExceeded': 'Der Wert liegt außerhalb des Bereichs seiner Einheit.',
+  'status.UncertainSubNormal': 'Weniger gute Quellen als nötig stehen dahinter.',
+  'status.UncertainSimulatedValue': 'Ein simulierter Wert.',
+};

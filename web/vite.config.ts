@@ -1,0 +1,17 @@
+/// <reference types="vitest/config" />
+import react from '@vitejs/plugin-react';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+import { gzipTwins } from './build/gzip.ts';
+
+const api = process.env['GEMBA_API'] ?? 'http://127.0.0.1:8099';
+
+export default defineConfig({
+  plugins: [react(), gzipTwins()],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  // The console forbids inline script and style, so nothing may be inlined as a data address either.
+  build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false }, sourcemap: false },
+  server: { proxy: { '/api': api }, fs: { allow: ['..'] } },
+  preview: { proxy: { '/api': api } },
+  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], setupFiles: ['src/testing/setup.ts'], css: false },
+});

@@ -1,0 +1,184 @@
+//! Small rooms, said purposes, no banned words: what a reviewer would otherwise repeat.
+
+use crate::{root, run};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longer files fail.
+const LINES_MAX: usize = 800;
+/// Longer files are counted, and listed with a reason in `tidy.toml` once they are over this.
+const LINES_NOTED: usize = 500;
+/// Longer lines fail (rustfmt leaves long strings alone, so this is wider than its limit).
+const COLUMNS_MAX: usize = 160;
+
+/// Words that must not stand in code, each with what to write instead.
+const BANNED: &[(&str, &str)] = &[
+    ("todo!(", "write it, or return an error that says it is not there"),
+    ("unimplemented!(", "write it, or return an error that says it is not there"),
+    ("dbg!(", "remove it"),
+    ("#[ignore", "a test that does not run proves nothing"),
+    ("#[should_panic", "assert on the error"),
+    ("unbounded_channel", "every queue has a bound"),
+    ("std::env::set_var", "pass the value; the environment is shared by all threads"),
+    ("ignore_clock_skew(true)", "it rewrites source timestamps"),
+];
+
+pub(crate) fn run() -> Result<()> {
+    let mut faults = Vec::new();
+    let (mut files, mut lines, mut noted) = (0, Vec::new(), Vec::new());
+    for path in rust_files(&root())? {
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+        faults.extend(faults_in(&shown, &text));
+        files += 1;
+        let count = text.lines().count();
+        lines.push(count);
+        if count > LINES_NOTED {
+            noted.push(format!("{shown} ({count})"));
+        }
+    }
+    faults.extend(error_pages()?);
+    if !faults.is_empty() {
+        bail!("tidy: {} fault(s)\n  {}", faults.len(), faults.join("\n  "));
+    }
+    lines.sort_unstable();
+    let at = |share: usize| {
+        lines.get((lines.len() * share / 100).min(lines.len().saturating_sub(1))).copied().unwrap_or(0)
+    };
+    run::say(&format!(
+        "tidy: {files} Rust files, median {} lines, 95th percentile {}, longest {}; over {LINES_NOTED}: {}",
+        at(50),
+        at(95),
+        lines.last().copied().unwrap_or(0),
+        if noted.is_empty() { "none".to_owned() } else { noted.join(", ") }
+    ));
+    Ok(())
+}
+
+/// Every Rust file below a folder that is ours.
+pub(crate) fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type()?.is_dir() {
+                if !name.starts_with('.') && !matches!(name.as_str(), "target" | "node_modules" | "dist") {
+                    open.push(entry.path());
+                }
+            } else if name.ends_with(".rs") {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn faults_in(shown: &str, text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let count = text.lines().count();
+    if count > LINES_MAX {
+        faults.push(format!("{shown} has {count} lines; split it by responsibility (at most {LINES_MAX})"));
+    }
+    let is_test = shown.ends_with("tests.rs") || shown.contains("/tests/");
+    if !is_test && !text.starts_with("//!") && !text.starts_with("#!") {
+        faults.push(format!("{shown} must begin with a `//!` line that says its purpose"));
+    }
+    if shown.ends_with("/mod.rs") {
+        faults.push(format!("{shown}: modules are `x.rs` + `x/`, not `mod.rs`"));
+    }
+    let stem = shown.rsplit('/').next().unwrap_or(shown).trim_end_matches(".rs");
+    if matches!(stem, "util" | "utils" | "common" | "helper" | "helpers" | "manager" | "misc") {
+        faults.push(format!("{shown}: '{stem}' says nothing; name what it is for"));
+    }
+    // This file lists the words it bans.
+    if shown != "xtask/src/tidy.rs" {
+        for (number, line) in text.lines().enumerate() {
+            for (word, instead) in BANNED.iter().filter(|(word, _)| line.contains(word)) {
+                faults.push(format!("{shown}:{}: `{word}` is banned: {instead}", number + 1));
+            }
+            if line.chars().count() > COLUMNS_MAX {
+                faults.push(format!("{shown}:{}: the line is longer than {COLUMNS_MAX} columns", number + 1));
+            }
+        }
+    }
+    faults
+}
+
+/// Each error code has a page, each page a code.
+fn error_pages() -> Result<Vec<String>> {
+    let mut codes = std::collections::BTreeMap::new();
+    for path in rust_files(&root().join("crates"))? {
+        let text = fs::read_to_string(&path)?;
+        for code in codes_in(&text) {
+            codes.entry(code).or_insert_with(|| path.clone());
+        }
+    }
+    let folder = root().join("docs/errors");
+    let mut faults = Vec::new();
+    let mut pages = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(&folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if let Some(code) = name.strip_suffix(".md").filter(|code| code.starts_with("GMB-")) {
+                pages.push(code.to_owned());
+            }
+        }
+    }
+    for (code, path) in &codes {
+        if !pages.contains(code) {
+            faults.push(format!("{} uses {code}, which has no page docs/errors/{code}.md", path.display()));
+        }
+    }
+    for page in pages.iter().filter(|page| !codes.contains_key(*page)) {
+        faults.push(format!("docs/errors/{page}.md describes a code that nothing uses"));
+    }
+    Ok(faults)
+}
+
+/// Codes written as whole string literals, such as `"GMB-UA-003"`.
+fn codes_in(text: &str) -> Vec<String> {
+    let quoted = text.split('"').filter(|part| part.starts_with("GMB-"));
+    quoted
+        .filter(|part| {
+            let mut parts = part.split('-').skip(1);
+            let area = parts.next().is_some_and(|area| {
+                (2..=4).contains(&area.len()) && area.bytes().all(|b| b.is_ascii_uppercase())
+            });
+            area && parts.next().is_some_and(|n| n.len() == 3 && n.bytes().all(|b| b.is_ascii_digit()))
+                && parts.next().is_none()
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn each_planted_fault_is_named() {
+        let long = format!("//! Long.\n{}", "\n".repeat(LINES_MAX));
+        let mut faults = faults_in("crates/a/src/long.rs", &long);
+        faults.extend(faults_in("crates/a/src/util.rs", "fn main() { todo!() }\n"));
+        faults.extend(faults_in("crates/a/src/b/mod.rs", "//! Fine.\n#[ignore]\n"));
+        expect![[r#"
+            crates/a/src/long.rs has 801 lines; split it by responsibility (at most 800)
+            crates/a/src/util.rs must begin with a `//!` line that says its purpose
+            crates/a/src/util.rs: 'util' says nothing; name what it is for
+            crates/a/src/util.rs:1: `todo!(` is banned: write it, or return an error that says it is not there
+            crates/a/src/b/mod.rs: modules are `x.rs` + `x/`, not `mod.rs`
+            crates/a/src/b/mod.rs:2: `#[ignore` is banned: a test that does not run proves nothing"#]]
+        .assert_eq(&faults.join("\n"));
+    }
+
+    #[test]
+    fn codes_are_found_only_as_whole_literals() {
+        let codes = codes_in(r#"ErrorCode("GMB-UA-003"); "GMB-UA-3"; "see GMB-UA-004"; "GMB-WAL-010""#);
+        assert_eq!(codes, ["GMB-UA-003", "GMB-WAL-010"]);
+    }
+}
