@@ -32,6 +32,8 @@ pub(crate) struct FileEntry {
     pub(crate) series: (u64, u64),
     /// Smallest and largest time in ticks; both are of the file's day.
     pub(crate) time: (i64, i64),
+    /// When the hub took the latest of them, in ticks.
+    pub(crate) received: i64,
     /// Where the footer with its indexes begins.
     pub(crate) tail: u64,
     /// CRC-32C from there to the end of the file.

@@ -4,7 +4,7 @@ use crate::row::Row;
 use gemba_api::{GapEntry, GapQuery, HistoryError, Page};
 use gemba_model::{DateTime, GapReason, Hop};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Open entries of one series; more say no more than "still missing".
 const OPEN_MAX: usize = 32;
@@ -210,11 +210,10 @@ impl Ledger {
         }
     }
 
-    /// Whether a closed entry of exactly this extent and reason is there.
-    pub(crate) fn knows(&self, series: u64, from: i64, to: i64, reason: GapReason) -> bool {
-        self.entries.iter().any(|(key, gap)| {
-            key.series == series && gap.from == Some(from) && gap.to == Some(to) && gap.reason == reason
-        })
+    /// Series with a closed entry of exactly this extent and reason.
+    pub(crate) fn series_with(&self, from: i64, to: i64, reason: GapReason) -> HashSet<u64> {
+        let same = |gap: &Gap| gap.from == Some(from) && gap.to == Some(to) && gap.reason == reason;
+        self.entries.iter().filter(|(_, gap)| same(gap)).map(|(key, _)| key.series).collect()
     }
 
     /// Entries, newest first.

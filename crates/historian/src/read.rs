@@ -16,6 +16,9 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// Days after which a long read looks how much memory the footers of files take.
+const LIMIT_EVERY: usize = 16;
+
 /// A range of one series, in ticks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scan {
@@ -33,6 +36,7 @@ impl Engine {
         let snapshot = self.snapshot(series, from, to);
         let days = days(&snapshot, from, to);
         let mut folder = Folder::new(scan.descending);
+        let mut visited = 0_usize;
         let mut visit = |day: Day| {
             let mut merge = Merge::new(self.cursors(&snapshot, day, scan), scan.descending);
             let mut on_damage = |file: &Arc<SampleFile>, group: usize, error: HistorianError| {
@@ -41,7 +45,10 @@ impl Engine {
             while let Some(row) = merge.next(&mut on_damage) {
                 folder.push(row, emit)?;
             }
-            self.limit_footers(&snapshot.files, day);
+            visited += 1;
+            if visited % LIMIT_EVERY == 0 {
+                self.limit_footers(&snapshot.files, day);
+            }
             ControlFlow::Continue(())
         };
         let outcome = if scan.descending {
@@ -49,6 +56,7 @@ impl Engine {
         } else {
             days.into_iter().try_for_each(&mut visit)
         };
+        self.limit_footers(&snapshot.files, Day::of(i64::MAX));
         if outcome.is_continue() {
             let _stopped = folder.finish(emit).is_break();
         }

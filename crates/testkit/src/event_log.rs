@@ -86,11 +86,22 @@ impl MemoryLog {
 
     /// What a read from an offset finds, all of it.
     pub fn items(&self, partition: u32, from: u64) -> Vec<LogItem> {
+        self.items_within(partition, from, usize::MAX)
+    }
+
+    fn items_within(&self, partition: u32, from: u64, bytes_max: usize) -> Vec<LogItem> {
+        let mut bytes = 0;
         let inner = self.inner.lock();
         let mut items: Vec<LogItem> = Vec::new();
         let slots = inner.partitions.get(partition as usize).map_or(&[][..], |p| p.slots.as_slice());
         for (offset, slot) in slots.iter().enumerate().skip(from as usize) {
             let offset = offset as u64;
+            if let Slot::Message(message) = slot {
+                bytes += message.body.len() + 128;
+                if bytes > bytes_max && !items.is_empty() {
+                    break;
+                }
+            }
             match (slot, items.last_mut()) {
                 (Slot::Message(message), _) => {
                     items.push(LogItem::Entry(LogEntry { offset, message: (**message).clone() }));
@@ -128,18 +139,7 @@ impl EventLog for MemoryLog {
         from: u64,
         bytes_max: usize,
     ) -> BoxFuture<'_, Result<Vec<LogItem>, LogError>> {
-        let result = self.alive().map(|()| {
-            let mut bytes = 0;
-            let fits = |item: &LogItem| {
-                let before = bytes;
-                bytes += match item {
-                    LogItem::Entry(entry) => entry.message.body.len() + 128,
-                    LogItem::Missing { .. } => 0,
-                };
-                before == 0 || bytes <= bytes_max
-            };
-            self.items(partition, from).into_iter().take_while(fits).collect()
-        });
+        let result = self.alive().map(|()| self.items_within(partition, from, bytes_max));
         Box::pin(std::future::ready(result))
     }
 

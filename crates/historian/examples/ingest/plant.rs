@@ -8,11 +8,16 @@ use gemba_model::{
 };
 use gemba_pubsub::{Limits, Outcome, PublisherId, uadp};
 use gemba_testkit::{MemoryLog, Rng};
+use std::collections::BTreeMap;
 
 const SECOND: i64 = 10_000_000;
-/// Writers of 100 fields each; the first has the 10 fast fields alone.
-const WRITERS: u16 = 101;
+/// The first ten are fast.
+const SERIES: u64 = 10_000;
+const FIELDS: u16 = 100;
+const WRITERS: u16 = 100;
 const EDGES: u32 = 4;
+/// Values that the edges collect together before each sends its part.
+const BATCH: usize = 2_000;
 
 struct Edge {
     sequence: u64,
@@ -28,21 +33,18 @@ pub(crate) struct Plant {
 
 const VERSION: ConfigurationVersion = ConfigurationVersion { major: 1, minor: 1 };
 
-const fn fields(writer: u16) -> u16 {
-    match writer {
-        1 => 10,
-        2 => 90,
-        _ => 100,
-    }
-}
-
 impl Plant {
     pub(crate) fn new(both: bool) -> Self {
         let edge = |index: u32| Edge {
             sequence: 0,
             encoder: uadp::Encoder::new(PublisherId::from(format!("edge{index}")), Limits::default()),
         };
-        Self { rng: Rng::new(7), values: vec![50.0; 65_536], edges: (0..EDGES).map(edge).collect(), both }
+        Self {
+            rng: Rng::new(7),
+            values: vec![50.0; SERIES as usize],
+            edges: (0..EDGES).map(edge).collect(),
+            both,
+        }
     }
 
     /// Midnight at the beginning of the first day.
@@ -68,78 +70,83 @@ impl Plant {
                     endpoint_url: "opc.tcp://plant:4840".to_owned(),
                     application_uri: String::new(),
                 },
-                fields: (0..fields(writer)).map(field).collect(),
+                fields: (0..FIELDS).map(field).collect(),
                 ..DataSetMetaData::default()
             };
-            // All on one partition first, so that ids follow writers.
-            let body =
-                uadp::encode_meta_data(&PublisherId::from("edge0"), 1, &description, &Limits::default());
+            let edge = u32::from(writer) % EDGES;
+            let publisher = PublisherId::from(format!("edge{edge}"));
+            let body = uadp::encode_meta_data(&publisher, 1, &description, &Limits::default());
+            let now = self.start();
+            let message = self.message(edge, properties::KIND_METADATA, body.unwrap_or_default(), now);
+            log.append(edge, message);
+        }
+    }
+
+    fn message(&mut self, edge: u32, kind: &str, body: Vec<u8>, enqueued: DateTime) -> DeviceMessage {
+        let sequence = self.edges.get_mut(edge as usize).map_or(0, |edge| {
+            edge.sequence += 1;
+            edge.sequence - 1
+        });
+        let id = MessageId { producer: format!("edge{edge}"), epoch: 1, sequence };
+        DeviceMessage {
+            device: format!("edge{edge}"),
+            module: None,
+            enqueued,
+            system: vec![
+                (properties::MESSAGE_ID.to_owned(), id.to_string()),
+                (properties::CONTENT_TYPE.to_owned(), properties::UADP.to_owned()),
+            ],
+            properties: vec![(properties::KIND.to_owned(), kind.to_owned())],
+            body: body.into(),
+        }
+    }
+
+    /// The messages of one day, in time order, with their partitions, and how many values they hold.
+    pub(crate) fn day(&mut self, day: i64) -> (Vec<(u32, DeviceMessage)>, u64) {
+        let mut due: Vec<(i64, u64)> = Vec::new();
+        for series in 0..SERIES {
+            let (period, phase) = if series < 10 { (10, 0) } else { (3_480, series as i64 * 7 % 3_480) };
+            let first = day * 86_400 - phase;
+            let start = first.div_euclid(period) + i64::from(first.rem_euclid(period) != 0);
+            let times = (start..).map(|n| n * period + phase).take_while(|t| *t < (day + 1) * 86_400);
+            due.extend(times.map(|time| (time, series)));
+        }
+        due.sort_unstable();
+        let values = due.len() as u64;
+        let mut messages = Vec::new();
+        for part in due.chunks(BATCH) {
+            let now = part.last().map_or(0, |(second, _)| *second);
             for edge in 0..EDGES {
-                let body = body.clone().unwrap_or_default();
-                self.append(log, edge, properties::KIND_METADATA, body, self.start());
-            }
-        }
-    }
-
-    fn append(&mut self, log: &MemoryLog, edge: u32, kind: &str, body: Vec<u8>, enqueued: DateTime) {
-        let Some(state) = self.edges.get_mut(edge as usize) else { return };
-        let id = MessageId { producer: format!("edge{edge}"), epoch: 1, sequence: state.sequence };
-        state.sequence += 1;
-        log.append(
-            edge,
-            DeviceMessage {
-                device: format!("edge{edge}"),
-                module: None,
-                enqueued,
-                system: vec![
-                    (properties::MESSAGE_ID.to_owned(), id.to_string()),
-                    (properties::CONTENT_TYPE.to_owned(), properties::UADP.to_owned()),
-                ],
-                properties: vec![(properties::KIND.to_owned(), kind.to_owned())],
-                body: body.into(),
-            },
-        );
-    }
-
-    /// Appends the messages of one day; returns how many values they hold.
-    pub(crate) fn day(&mut self, log: &MemoryLog, day: i64) -> u64 {
-        let mut values = 0;
-        let mut fast = SampleBatch::new(WriterKey { group: 1, writer: 1 }, VERSION);
-        for step in 0..8_640 {
-            let second = day * 86_400 + step * 10;
-            for field in 0..10 {
-                let sample = self.sample(1, field, second);
-                fast.samples.push(sample);
-            }
-            if step % 10 == 9 {
-                values += self.send(log, &fast, second);
-                fast.samples.clear();
-            }
-            if step % 360 == 359 {
-                for writer in 2..=WRITERS {
-                    let mut slow = SampleBatch::new(WriterKey { group: 1, writer }, VERSION);
-                    for field in 0..fields(writer) {
-                        let within = self.rng.below(3_600) as i64;
-                        let sample = self.sample(writer, field, second - within);
-                        slow.samples.push(sample);
-                    }
-                    values += self.send(log, &slow, second);
+                let mut batches: BTreeMap<u16, SampleBatch> = BTreeMap::new();
+                for (second, series) in part.iter().filter(|(_, series)| edge_of(*series) == edge) {
+                    let (writer, field) = place(*series);
+                    let sample = self.sample(*series, field, *second);
+                    let empty = || SampleBatch::new(WriterKey { group: 1, writer }, VERSION);
+                    batches.entry(writer).or_insert_with(empty).samples.push(sample);
                 }
+                self.send(edge, &batches, now, &mut messages);
             }
         }
-        values
+        (messages, values)
     }
 
-    fn sample(&mut self, writer: u16, field: u16, second: i64) -> Sample {
-        let step = (self.rng.below(201) as f64 - 100.0) / 100.0;
-        let index = usize::from(writer) * 100 + usize::from(field);
-        let value = self.values.get_mut(index).map_or(0.0, |value| {
-            *value = ((*value + step) * 100.0).round() / 100.0;
+    fn sample(&mut self, series: u64, field: u16, second: i64) -> Sample {
+        let n = self.rng.number();
+        let noise = (n >> 11) as f64 / (1_u64 << 53) as f64;
+        let value = self.values.get_mut(series as usize).map_or(0.0, |value| {
+            let step = noise * 2.0 - 1.0;
+            *value = match series % 4 {
+                0 => ((*value + step) * 100.0).round() / 100.0,
+                1 => 50.0 + step,
+                2 if n.is_multiple_of(50) => (noise * 10.0).round(),
+                2 => *value,
+                _ => ((*value + step) * 10.0).round() / 10.0,
+            };
             *value
         });
-        let millisecond = self.rng.below(1_000) as i64 * 10_000;
+        let jitter = if series.is_multiple_of(2) { self.rng.below(50) as i64 * 10_000 } else { 0 };
         let odd = if self.both { self.rng.below(10_000) as i64 } else { 0 };
-        let time = self.start().saturating_add_ticks(second * SECOND + millisecond + odd);
+        let time = self.start().saturating_add_ticks(second * SECOND + jitter + odd);
         let late = self.rng.below(50_000) as i64;
         Sample {
             field,
@@ -151,19 +158,33 @@ impl Plant {
         }
     }
 
-    fn send(&mut self, log: &MemoryLog, batch: &SampleBatch, second: i64) -> u64 {
-        let edge = u32::from(batch.writer.writer) % EDGES;
+    fn send(
+        &mut self,
+        edge: u32,
+        batches: &BTreeMap<u16, SampleBatch>,
+        second: i64,
+        messages: &mut Vec<(u32, DeviceMessage)>,
+    ) {
         let jitter = self.rng.below(50 * 10_000) as i64;
         let enqueued = self.start().saturating_add_ticks((second + 1) * SECOND + jitter);
         let outcomes = match self.edges.get_mut(edge as usize) {
-            Some(edge) => edge.encoder.encode([batch]),
+            Some(edge) => edge.encoder.encode(batches.values()),
             None => Vec::new(),
         };
         for outcome in outcomes {
             if let Outcome::Payload(payload) = outcome {
-                self.append(log, edge, properties::KIND_DATA, payload.bytes, enqueued);
+                let message = self.message(edge, properties::KIND_DATA, payload.bytes, enqueued);
+                messages.push((edge, message));
             }
         }
-        batch.samples.len() as u64
     }
+}
+
+/// Writer and field of a series.
+const fn place(series: u64) -> (u16, u16) {
+    (series as u16 / FIELDS + 1, series as u16 % FIELDS)
+}
+
+const fn edge_of(series: u64) -> u32 {
+    place(series).0 as u32 % EDGES
 }

@@ -98,14 +98,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Deletes days that ended longer ago than the retention. Returns how many files went.
+    /// Deletes days that ended longer ago than the retention. Returns how many files went. Values that came
+    /// within the retention stay whatever their own clock says: one that stands at 1970 must not cost them.
     ///
     /// # Errors
     /// When the manifest cannot be written; nothing has changed then.
     pub(crate) fn expire(&self) -> Result<usize> {
         let Some(retention) = self.options.retention else { return Ok(0) };
         let limit = self.clock.now().saturating_sub(retention).ticks();
-        let gone = |entry: &FileEntry| entry.day().end() <= limit;
+        let gone = |entry: &FileEntry| entry.day().end() <= limit && entry.received <= limit;
         let mut flushed = self.flushed.lock();
         let count = flushed.store.current.files.iter().filter(|entry| gone(entry)).count();
         if count == 0 {

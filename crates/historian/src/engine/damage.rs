@@ -30,8 +30,8 @@ impl Engine {
         let (from, to) = file.entry.time;
         let told = Told { at: self.clock.now().ticks(), partition: u32::MAX, offset: 0 };
         let ids = state.series.ids_between(series.0, series.1, SERIES_MAX);
-        let unknown = ids.into_iter().filter(|id| !state.ledger.knows(*id, from, to, GapReason::Corruption));
-        let unknown: Vec<u64> = unknown.collect();
+        let known = state.ledger.series_with(from, to, GapReason::Corruption);
+        let unknown: Vec<u64> = ids.into_iter().filter(|id| !known.contains(id)).collect();
         let ledger = Arc::make_mut(&mut state.ledger);
         for id in unknown {
             let gap = Gap {

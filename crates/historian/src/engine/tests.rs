@@ -263,10 +263,16 @@ fn days_older_than_the_retention_go_as_a_whole() {
     house.engine().flush_all().expect("flushes");
     house.clock.set(at(2 * 86_400 - 1));
     assert_eq!(house.engine().expire().expect("expires"), 0);
+    let broken = Some(DateTime::from_ticks(0));
+    let late = Batch::of(&description).sample(0, broken, None, StatusCode::GOOD, &Variant::Double(3.0));
+    edge.now = at(2 * 86_400);
+    house.log.append(0, edge.data(&description, &late.0));
+    house.ingest();
+    house.engine().flush_all().expect("flushes");
     house.clock.set(at(2 * 86_400));
     assert_eq!(house.engine().expire().expect("expires"), 1);
     assert_eq!(values(&house.read_range(1, at(0), at(999_999), false)).len(), 1);
-    assert_eq!(house.sample_paths().len(), 1);
+    assert_eq!(house.sample_paths().len(), 2, "a value of a broken clock came today");
 }
 
 #[test]

@@ -98,6 +98,7 @@ impl OpenFile {
             bytes,
             series,
             time: (i64::MAX, i64::MIN),
+            received: i64::MIN,
             tail,
             tail_crc: crc32c::crc32c(&tail_bytes),
         };

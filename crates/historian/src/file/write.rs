@@ -67,6 +67,7 @@ impl<'a> SampleWriter<'a> {
             bytes: 0,
             series: (u64::MAX, 0),
             time: (i64::MAX, i64::MIN),
+            received: i64::MIN,
             tail: 0,
             tail_crc: 0,
         };
@@ -79,6 +80,7 @@ impl<'a> SampleWriter<'a> {
         entry.rows += 1;
         entry.series = (entry.series.0.min(row.series), entry.series.1.max(row.series));
         entry.time = (entry.time.0.min(row.time), entry.time.1.max(row.time));
+        entry.received = entry.received.max(row.received);
         self.batch.push(row);
         self.in_group += 1;
         if self.batch.rows() >= BATCH_ROWS || self.in_group >= ROW_GROUP_ROWS {

@@ -122,6 +122,7 @@ fn read(stray: &mut Stray, last: &mut HashMap<u64, Row>) -> Result<()> {
         for row in stray.open.load(&span, None)? {
             let time = &mut stray.entry.time;
             *time = (time.0.min(row.time), time.1.max(row.time));
+            stray.entry.received = stray.entry.received.max(row.received);
             if last.get(&row.series).is_none_or(|known| known.key() <= row.key()) {
                 last.insert(row.series, row);
             }
