@@ -872,6 +872,8 @@ export interface components {
             /** @description session or token. */
             kind: string;
             role: components["schemas"]["Role"];
+            /** @description IANA name of the plant's time zone; left out where none is configured. */
+            timeZone?: string;
             /** @description Name of the user or of the token. */
             user: string;
         };

@@ -15,8 +15,7 @@ export type Rate = Schemas['Rate'];
 /** One hour of rates: 60 minutes, oldest first, the last one in progress; null is a minute nothing is known of. */
 export type RateHistory = Schemas['Sparkline'];
 
-/** `timeZone` is the IANA name of the plant's zone, where the server tells it. */
-export type Session = Schemas['SessionInfo'] & { timeZone?: string };
+export type Session = Schemas['SessionInfo'];
 
 export interface Page<T> {
   items: T[];

@@ -32,7 +32,7 @@ export function SmallTrend({ id, unit }: { id: number; unit: string }) {
   if (samples === 0) return <p className={classes.note}>{t('smallTrend.nothing')}</p>;
   const { lines, low, high } = tracePaths(trace, { from, to }, WIDTH, HEIGHT);
   const place = (at: number) => ((Math.min(to, Math.max(from, at)) - from) / HOUR) * WIDTH;
-  const text = (value: number | null) => (value === null ? t('flow.noFigure') : `${numberText(value, language, Math.min(3, decimalsOf(value)))} ${unit}`);
+  const text = (value: number | null) => (value === null ? t('flow.noFigure') : `${numberText(value, language, Math.min(3, decimalsOf(value)))}${unit ? ` ${unit}` : ''}`);
   return (
     <figure className={classes.figure}>
       <svg viewBox={`0 -2 ${WIDTH} ${HEIGHT + 4}`} preserveAspectRatio="none" className={classes.chart} role="img" aria-label={t('smallTrend.label', { min: text(low), max: text(high) })}>

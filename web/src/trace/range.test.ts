@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { bucket, gap, NOON, sample } from '@/testing/examples';
 import { holesOf } from './holes';
 import { isSpan, pan, spanMs, stepOf, zoomAt } from './range';
-import { lastBefore, traceReadingAt } from './readingAt';
+import { drawsBetween, lastBefore, traceReadingAt } from './readingAt';
 import { statisticsOf } from './statistics';
 import { traceOfSamples } from './trace';
 import { zonedInstant, zonedText } from './zone';
@@ -63,4 +63,10 @@ it.each([
 it('writes an instant as a field of the zone wants it, and refuses what is no time', () => {
   expect(zonedText(Date.parse('2026-07-15T12:02:03Z'), 'Europe/Berlin')).toBe('2026-07-15T14:02:03');
   expect(zonedInstant('soon', 'UTC')).toBeNull();
+});
+
+it('knows whether anything is drawn in a range', () => {
+  const trace = traceOfSamples([sample(0, 1.5), sample(10, 2.5), sample(20, null, 0x80310000), sample(30, 3.5)], [], NOON + 40_000);
+  const draws = (from: number, to: number) => drawsBetween(trace, NOON + from * 1000, NOON + to * 1000);
+  expect([draws(-9, -1), draws(-9, 0), draws(3, 4), draws(12, 19), draws(21, 29), draws(25, 35), draws(31, 39)]).toEqual([false, true, true, false, false, true, false]);
 });

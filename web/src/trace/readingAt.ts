@@ -20,6 +20,14 @@ export function lastBefore(x: readonly number[], at: number): number {
   return low - 1;
 }
 
+/** Whether anything of the trace is drawn between two instants: a point, or a line from one side to the other. */
+export function drawsBetween(trace: Trace, from: number, to: number): boolean {
+  const first = lastBefore(trace.x, from);
+  const last = lastBefore(trace.x, to);
+  for (let index = first + 1; index <= last; index += 1) if (trace.y[index] != null) return true;
+  return trace.y[first] != null && trace.y[first + 1] != null;
+}
+
 export function traceReadingAt(trace: Trace, holes: readonly Hole[], at: number): TraceReading {
   if (trace.bad.some((interval) => interval.from <= at && at < interval.to)) return { kind: 'bad' };
   const index = lastBefore(trace.x, at);

@@ -59,11 +59,13 @@ function Rates({ summary }: { summary: StageSummary | null }) {
 }
 
 function Hour({ summary }: { summary: StageSummary | null }) {
-  const { t, language } = useWords();
+  const { t, n, language } = useWords();
   const values = summary?.history ?? [];
   const known = values.filter((value): value is number => value !== null);
   const peak = known.length > 0 ? Math.max(...known) : null;
-  const label = peak === null ? t('flow.hourNone') : t('flow.hourPeak', { peak: `${rateText(peak, language)}${THIN}/${THIN}s` });
+  const only = summary?.messagesOnly ?? null;
+  const nothing = only === null ? t('flow.hourNone') : n('flow.messagesOnly', only);
+  const label = peak === null ? nothing : t('flow.hourPeak', { peak: `${rateText(peak, language)}${THIN}/${THIN}s` });
   return (
     <div className={classes.hour}>
       <Sparkline values={values} bottom={0} label={label} />

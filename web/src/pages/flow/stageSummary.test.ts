@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { at, flow, problem, source, stage } from '@/testing/examples';
 import { settledOrder } from './settledOrder';
-import { byUrgency, edgeWidth, summarise, verdictOf } from './stageSummary';
+import { byUrgency, edgeWidth, flowBetween, summarise, verdictOf } from './stageSummary';
 
 const rates = { field: { valuesIn: 10, valuesOut: 10 } };
 const verdict = (...stages: ReturnType<typeof stage>[]) => verdictOf(summarise(flow({ stages, rates }), 'field')).kind;
@@ -47,4 +47,18 @@ it('keeps servers where they were first seen, whatever becomes of their state', 
   const [a, b, c] = ['a', 'b', 'c'].map((group) => source({ group })) as [ReturnType<typeof source>, ReturnType<typeof source>, ReturnType<typeof source>];
   expect(settledOrder([a, { ...b, state: 'stopped' }], seen).map((each) => each.group)).toEqual(['b', 'a']);
   expect(settledOrder([{ ...a, state: 'stopped' }, b, { ...c, state: 'stopped' }], seen).map((each) => each.group)).toEqual(['b', 'a', 'c']);
+});
+
+it('takes no zero from a stage that counts messages only, and asks the next one what flows', () => {
+  const through = flow({
+    stages: [stage({ stage: 'hub', messagesIn: 40 }), stage({ stage: 'store', valuesIn: 900, valuesOut: 900 })],
+    rates: { hub: { valuesIn: 0, valuesOut: 0 }, store: { valuesIn: 139, valuesOut: 139 } },
+  });
+  const hub = summarise(through, 'hub');
+  expect([hub.rate, hub.messagesOnly, verdictOf(hub).kind, flowBetween(through, 'hub', 'store')]).toEqual([null, 40, 'flowing', 139]);
+});
+
+it('says that nothing flows only when the stage before counts values', () => {
+  const stopped = flow({ stages: [stage({ valuesIn: 5, valuesOut: 5 })], rates: { field: { valuesIn: 0, valuesOut: 0 } } });
+  expect([flowBetween(stopped, 'field', 'edge'), flowBetween(stopped, 'edge', 'hub')]).toEqual([0, null]);
 });

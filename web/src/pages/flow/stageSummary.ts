@@ -7,7 +7,10 @@ export interface StageSummary {
   stage: StageName;
   /** How many processes report; 0 for a stage nobody reports of. */
   instances: number;
+  /** null when nothing is known, or when the stage counts messages only. */
   rate: Rate | null;
+  /** Messages since the start, of a stage that does not count the values inside; else null. */
+  messagesOnly: number | null;
   valuesLost: number;
   queueMessages: number;
   queueBytes: number;
@@ -22,10 +25,12 @@ export interface StageSummary {
 export function summarise(flow: Flow, stage: StageName): StageSummary {
   const reports = flow.stages.filter((report) => report.stage === stage);
   const sum = (of: (report: Stage) => number) => reports.reduce((total, report) => total + of(report), 0);
+  const messagesOnly = countsMessagesOnly(flow, stage);
   return {
     stage,
     instances: reports.length,
-    rate: flow.rates[stage] ?? null,
+    rate: messagesOnly ? null : (flow.rates[stage] ?? null),
+    messagesOnly: messagesOnly ? sum((report) => report.messagesIn) : null,
     valuesLost: sum((report) => report.valuesLost),
     queueMessages: sum((report) => report.queueMessages),
     queueBytes: sum((report) => report.queueBytes),
@@ -33,8 +38,20 @@ export function summarise(flow: Flow, stage: StageName): StageSummary {
     lagMs: reports.reduce((longest, report) => Math.max(longest, report.lagMs), 0),
     sources: reports.flatMap((report) => report.sources),
     problems: reports.flatMap((report) => report.problems),
-    history: flow.history[stage]?.valuesIn ?? [],
+    history: messagesOnly ? [] : (flow.history[stage]?.valuesIn ?? []),
   };
+}
+
+/** A hub may pass messages on without looking inside: its zero values are no statement about the flow. */
+function countsMessagesOnly(flow: Flow, stage: StageName): boolean {
+  const reports = flow.stages.filter((report) => report.stage === stage);
+  return reports.some((report) => report.messagesIn > 0) && reports.every((report) => report.valuesIn === 0 && report.valuesOut === 0);
+}
+
+/** Values per second between two stages: what the one passed on, else what the other took in; null when neither says. */
+export function flowBetween(flow: Flow, from: StageName, to: StageName): number | null {
+  if (!countsMessagesOnly(flow, from)) return flow.rates[from]?.valuesOut ?? null;
+  return countsMessagesOnly(flow, to) ? null : (flow.rates[to]?.valuesIn ?? null);
 }
 
 export type StageVerdict =
@@ -61,7 +78,7 @@ export function verdictOf(summary: StageSummary): StageVerdict {
   if (share >= QUEUE_FILLING) return { kind: 'filling', share };
   if (summary.rate && summary.rate.valuesIn > 0 && summary.rate.valuesOut === 0) return { kind: 'stuck' };
   if (summary.lagMs > LAG_HOLDING_MS) return { kind: 'holding', lagMs: summary.lagMs, messages: summary.queueMessages };
-  if (!summary.rate || summary.rate.valuesIn === 0) return { kind: 'idle' };
+  if (summary.messagesOnly === null && (!summary.rate || summary.rate.valuesIn === 0)) return { kind: 'idle' };
   return { kind: 'flowing' };
 }
 

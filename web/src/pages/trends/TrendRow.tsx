@@ -47,7 +47,7 @@ export function TrendRow({ place, series, trace, view, moving, cursor, remove }:
           <path d="M0 5h22" stroke={`var(${ink.token})`} strokeWidth="3" strokeDasharray={ink.dash.join(' ') || undefined} />
         </svg>
         <span className={classes.texts}>
-          <span>{name}</span>
+          <span title={name}>{name}</span>
           <span className={classes.under}>{series ? series.writerGroup || series.source : ''}</span>
         </span>
       </th>

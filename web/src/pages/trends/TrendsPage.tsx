@@ -14,6 +14,7 @@ import { idList } from '@/shell/idList';
 import { openPalette } from '@/shell/palette';
 import { gapKey } from '@/trace/holes';
 import { spanMs } from '@/trace/range';
+import { drawsBetween } from '@/trace/readingAt';
 import { heldUntil, shifted, SWITCH, withTail } from '@/trace/trace';
 import { useWords } from '@/words/words';
 import type { TrendsAddress } from './address';
@@ -82,8 +83,9 @@ function Trends({ address }: { address: TrendsAddress }) {
     const of = { id: each.id, name: series[place]?.name ?? `#${each.id}`, unit: series[place]?.unit ?? '', place };
     const before = past[place];
     const isSwitch = typeof series[place]?.last?.value === 'boolean' && each.trace.categories.length === 0;
-    const lane = { ...of, past: false, trace: isSwitch ? { ...each.trace, categories: [...SWITCH], step: true } : each.trace, holes: each.holes };
-    return before ? [{ ...of, past: true, trace: shifted(before.trace, compareMs), holes: [] }, lane] : [lane];
+    const lane = { ...of, past: false, trace: isSwitch ? { ...each.trace, categories: [...SWITCH], step: true } : each.trace, holes: each.holes, empty: !each.pending && !drawsBetween(each.trace, view.from, view.to) };
+    const earlier = before ? shifted(before.trace, compareMs) : null;
+    return earlier ? [{ ...of, past: true, trace: earlier, holes: [], empty: !drawsBetween(earlier, view.from, view.to) }, lane] : [lane];
   });
   const holes = current
     .flatMap((each, place) => each.holes.map((hole) => ({ series: series[place] ?? null, hole })))

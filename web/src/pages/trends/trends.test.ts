@@ -13,7 +13,7 @@ import { windowOf } from './useTraces';
 import { fixedSearch, movingSearch } from './useView';
 
 const BAD = 0x80310000;
-const lane = (id: number, ...samples: ReturnType<typeof sample>[]): LaneTrace => ({ id, name: `${id}`, unit: '', place: 0, past: false, holes: [], trace: traceOfSamples(samples, [], NOON + 60_000) });
+const lane = (id: number, ...samples: ReturnType<typeof sample>[]): LaneTrace => ({ id, name: `${id}`, unit: '', place: 0, past: false, empty: false, holes: [], trace: traceOfSamples(samples, [], NOON + 60_000) });
 
 it('reads the address: twelve series at most, a fixed range before a moving one', () => {
   const many = Array.from({ length: 20 }, (_, index) => index).join(',');

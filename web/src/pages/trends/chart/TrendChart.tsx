@@ -95,7 +95,7 @@ export function TrendChart({ traces, shared, view, look, reset, showGap, keepPic
           const last = index === lanes.length - 1;
           return (
             <div key={lane.key} className={classes.lane}>
-              {!shared && <LaneTitle trace={lane.traces[0]} />}
+              {!shared && <LaneTitle trace={lane.traces[0]} empty={lane.traces.every((each) => each.empty)} />}
               <Lane spec={lane} view={view} width={width} height={laneHeight + (last ? TIME_AXIS : 0)} timeAxis={last} rightAxis={rightAxis} titleSpace={shared ? 10 : 28} units={shared} sync={SYNC} look={look} reset={reset} showGap={showGap} keep={keep} />
             </div>
           );
@@ -104,7 +104,8 @@ export function TrendChart({ traces, shared, view, look, reset, showGap, keepPic
   );
 }
 
-function LaneTitle({ trace }: { trace: LaneTrace | undefined }) {
+function LaneTitle({ trace, empty }: { trace: LaneTrace | undefined; empty: boolean }) {
+  const { t } = useWords();
   if (!trace) return null;
   return (
     <p className={classes.title}>
@@ -112,6 +113,7 @@ function LaneTitle({ trace }: { trace: LaneTrace | undefined }) {
         ■
       </span>{' '}
       {trace.name} <span className={classes.unit}>{trace.unit}</span>
+      {empty && <span className={classes.empty}>{t('chart.nothing')}</span>}
     </p>
   );
 }

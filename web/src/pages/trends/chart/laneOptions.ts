@@ -16,6 +16,8 @@ export interface LaneTrace {
   past: boolean;
   trace: Trace;
   holes: readonly Hole[];
+  /** Nothing of it lies in the range in sight. */
+  empty: boolean;
 }
 
 export interface LaneSpec {
@@ -128,7 +130,8 @@ function seriesOf(lane: LaneTrace, look: LaneLook, traces: () => readonly LaneTr
       fill: stroke,
       show: (u, series, first, last) => {
         const raw = traces()[index]?.trace.raw ?? false;
-        return raw && last - first < u.over.clientWidth / POINT_SPACE && u.data[series] !== undefined;
+        const wide = u.valToPos(u.data[0][last] ?? 0, 'x') - u.valToPos(u.data[0][first] ?? 0, 'x');
+        return raw && u.data[series] !== undefined && last - first < wide / POINT_SPACE;
       },
       filter: (u, series, show) => {
         const held = traces()[index]?.trace.held ?? null;
@@ -148,7 +151,10 @@ export function laneOptions(spec: LaneSpec, look: LaneLook, size: { width: numbe
   const text = look.colour('--text-3');
   const grid = { stroke: look.colour('--line'), width: 1 };
   const scales = [...new Set(spec.traces.map(scaleOf))];
-  const laneOf = (scale: string) => traces().find((each) => scaleOf(each) === scale) ?? spec.traces[0];
+  const laneOf = (scale: string) => {
+    const fitting = traces().filter((each) => scaleOf(each) === scale);
+    return fitting.find((each) => !each.empty) ?? fitting[0] ?? spec.traces[0];
+  };
   const valueAxis = (scale: string, side: 1 | 3, size: number): uPlot.Axis => ({
     scale,
     side,
@@ -163,7 +169,7 @@ export function laneOptions(spec: LaneSpec, look: LaneLook, size: { width: numbe
     ...(laneOf(scale)?.trace.categories.length ? { splits: () => (laneOf(scale)?.trace.categories ?? []).map((_text, place) => place) } : {}),
     values: (_u, values, _axis, _space, increment) => {
       const lane = laneOf(scale);
-      return lane ? axisText(values, increment, look.language, lane) : [];
+      return lane && !lane.empty ? axisText(values, increment, look.language, lane) : [];
     },
   });
   const time: uPlot.Axis = {
