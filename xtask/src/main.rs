@@ -19,7 +19,7 @@ cargo x <command>
   test [filter]       set up the peers, run every check and test; closes with 'N passed, N failed, N skipped'
   check               type-check and lint the workspace
   layers              hold layers.toml against the crate graph
-  tidy                file sizes, module headers, banned words, links between docs and code
+  tidy                file sizes, module headers, banned words, a page for each error code
   bench [--json]      CPU seconds per million, memory and ratios, in release
   soak kills --n N [--seed S]
                       N random kills, cuts and full disks; checks that nothing was lost
@@ -27,7 +27,7 @@ cargo x <command>
                       every parser of outside bytes over its corpus and seeded mutations
   web                 build the page (needs Node.js 20.19 or newer)
   dist                the release binary with the page inside
-  verify              what CI runs: fmt, layers, tidy, clippy, test
+  verify              fmt, clippy, then everything that `test` does
 ";
 
 fn main() -> ExitCode {

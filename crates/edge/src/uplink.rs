@@ -80,7 +80,9 @@ async fn run(queue: &StoreAndForward, options: &HubLinkOptions, stop: &Tasks) {
             code: "GMB-EDG-005".to_owned(),
             text: format!("No connection to the hub: {reason}."),
             place: options.connection.host_name.clone(),
-            remedy: "Values wait in the edge's queue and go out by themselves once the hub answers. Check that it runs, the network, the clock and the key.".to_owned(),
+            remedy: "Values wait in the edge's queue and go out by themselves once the hub answers. Check that it \
+                     runs, the network, the clock and the key."
+                .to_owned(),
             since,
             urgency: 3,
         });

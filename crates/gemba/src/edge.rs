@@ -127,7 +127,8 @@ pub(crate) fn hub_access(data: &Path, settings: &Settings) -> Result<Option<HubA
     };
     let Some(path) = text.strip_prefix('@') else {
         tracing::warn!(
-            "the connection string stands in the configuration or on the command line, where others may read it; use --hub @FILE as `gemba hub enroll` writes it"
+            "the connection string stands in the configuration or on the command line, where others may read it; \
+             use --hub @FILE as `gemba hub enroll` writes it"
         );
         return Ok(Some(HubAccess { connection: ConnectionString::parse(text)?, ca: default_ca() }));
     };

@@ -46,7 +46,7 @@ impl Engine {
                 folder.push(row, emit)?;
             }
             visited += 1;
-            if visited % LIMIT_EVERY == 0 {
+            if visited.is_multiple_of(LIMIT_EVERY) {
                 self.limit_footers(&snapshot.files, day);
             }
             ControlFlow::Continue(())

@@ -43,7 +43,8 @@ pub enum HubError {
     },
     /// The number of partitions is fixed at creation.
     #[error(
-        "the event log in {} has {found} partitions and hub.partitions says {wanted}; the number is fixed when a log is created: set it back to {found}, or start with an empty folder",
+        "the event log in {} has {found} partitions and hub.partitions says {wanted}; the number is fixed when a log \
+         is created: set it back to {found}, or start with an empty folder",
         folder.display()
     )]
     PartitionsChanged {

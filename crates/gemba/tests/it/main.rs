@@ -1,5 +1,13 @@
 //! The whole chain, with its real parts: processes, other people's servers, a real browser.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test speaks to its reader and may end at what should not be"
+)]
+
 mod command_line;
 mod kills;
 mod page;
