@@ -1,10 +1,152 @@
-//! `cargo x bench`: the figures of the hot paths, measured by the release binary itself.
+//! `cargo x bench`: CPU seconds per million values and memory, of edge and platform as processes of their own
+//! over the simulated plant. CPU time hardly notices a busy machine; that is why it is the figure.
+
+mod chain;
+mod process;
 
 use crate::run;
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use chain::{Chain, Load};
+use process::Usage;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What is measured.
+const LOADS: &[Load] = &[
+    Load {
+        name: "large",
+        what: "75 servers, 4,500 tags each, 84,375 values/s",
+        arguments: &["--preset", "large"],
+    },
+    Load {
+        name: "50k-10hz",
+        what: "10 servers, 50,000 tags at 10 Hz, 500,000 values/s offered",
+        arguments: &["--servers", "10", "--tags", "5000", "--period", "100"],
+    },
+    Load {
+        name: "small",
+        what: "25 servers, 300 tags each, 1,875 values/s",
+        arguments: &["--preset", "small"],
+    },
+];
+
+/// One line of the table.
+struct Figure {
+    load: &'static str,
+    what: String,
+    values_per_second: f64,
+    edge: Usage,
+    platform: Usage,
+    values: u64,
+    seconds: f64,
+}
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    run::cargo(&["build", "--release", "-p", "gemba", "--bin", "gemba", "--bin", "gemba-bench"])?;
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    run::hand_over(&run::target().join("release/gemba-bench"), &args)
+    let value = |name: &str| args.iter().skip_while(|arg| *arg != name).nth(1).cloned();
+    let seconds: u64 =
+        value("--seconds").map_or(Ok(30), |text| text.parse()).context("--seconds needs a number")?;
+    let only = value("--only");
+    let binary = binary(args)?;
+    let mut figures = vec![idle(&binary)?];
+    for load in LOADS.iter().filter(|load| only.as_deref().is_none_or(|name| name == load.name)) {
+        run::say(&format!("{}: {} …", load.name, load.what));
+        figures.push(measure(&binary, load, Duration::from_secs(seconds))?);
+    }
+    if args.iter().any(|arg| arg == "--json") {
+        let items: Vec<Value> = figures.iter().map(Figure::json).collect();
+        run::say(&serde_json::to_string_pretty(&json!({ "items": items }))?);
+    } else {
+        print(&figures);
+    }
+    Ok(())
+}
+
+/// Release, unless a quick look at a debug build is asked for.
+fn binary(args: &[String]) -> Result<PathBuf> {
+    let (profile, folder) =
+        if args.iter().any(|arg| arg == "--debug") { ("dev", "debug") } else { ("release", "release") };
+    run::cargo(&["build", "--profile", profile, "-p", "gemba", "--bin", "gemba"])?;
+    Ok(run::target().join(folder).join("gemba"))
+}
+
+fn idle(binary: &std::path::Path) -> Result<Figure> {
+    let chain = Chain::start(binary, None)?;
+    let before = Instant::now();
+    let (edge, platform) = (chain.edge()?, chain.platform()?);
+    std::thread::sleep(Duration::from_secs(5));
+    let seconds = before.elapsed().as_secs_f64();
+    let figure = Figure {
+        load: "idle",
+        what: "nothing published".to_owned(),
+        values_per_second: 0.0,
+        edge: chain.edge()?.since(&edge),
+        platform: chain.platform()?.since(&platform),
+        values: 0,
+        seconds,
+    };
+    Ok(figure)
+}
+
+fn measure(binary: &std::path::Path, load: &Load, time: Duration) -> Result<Figure> {
+    let chain = Chain::start(binary, Some(load))?;
+    chain.wait_until_flowing()?;
+    let (began, values) = (Instant::now(), chain.values()?);
+    let (edge, platform) = (chain.edge()?, chain.platform()?);
+    std::thread::sleep(time);
+    let seconds = began.elapsed().as_secs_f64();
+    let delivered = chain.values()?.saturating_sub(values);
+    if delivered == 0 {
+        bail!("{}: nothing was stored in {seconds:.0} s", load.name);
+    }
+    Ok(Figure {
+        load: load.name,
+        what: load.what.to_owned(),
+        values_per_second: delivered as f64 / seconds,
+        edge: chain.edge()?.since(&edge),
+        platform: chain.platform()?.since(&platform),
+        values: delivered,
+        seconds,
+    })
+}
+
+impl Figure {
+    /// CPU seconds per million values, or of one second when there are none.
+    fn per_million(&self, usage: &Usage) -> f64 {
+        if self.values == 0 { 0.0 } else { usage.cpu_seconds / (self.values as f64 / 1e6) }
+    }
+
+    fn cores(&self) -> f64 {
+        (self.edge.cpu_seconds + self.platform.cpu_seconds) / self.seconds
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "load": self.load, "what": self.what, "values": self.values, "seconds": self.seconds,
+            "valuesPerSecond": self.values_per_second,
+            "edge": { "cpuSecondsPerMillion": self.per_million(&self.edge), "rssMiB": self.edge.rss_mib },
+            "platform": { "cpuSecondsPerMillion": self.per_million(&self.platform), "rssMiB": self.platform.rss_mib },
+            "cores": self.cores(),
+        })
+    }
+}
+
+fn print(figures: &[Figure]) {
+    run::say(
+        "| load | values/s stored | edge CPU s/M | edge MiB | platform CPU s/M | platform MiB | cores, both |",
+    );
+    run::say("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for figure in figures {
+        run::say(&format!(
+            "| {}: {} | {:.0} | {:.3} | {} | {:.3} | {} | {:.3} |",
+            figure.load,
+            figure.what,
+            figure.values_per_second,
+            figure.per_million(&figure.edge),
+            figure.edge.rss_mib,
+            figure.per_million(&figure.platform),
+            figure.platform.rss_mib,
+            figure.cores()
+        ));
+    }
 }

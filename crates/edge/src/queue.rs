@@ -374,3 +374,6 @@ fn outcome(
         Err(error) => Box::pin(std::future::ready(Err(error))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,10 @@ fn draft(shared: &Shared, writer: &mut Writer) -> Draft {
         written: Written::default(),
         first_sequence: writer.next_sequence(),
     };
-    while draft.record.len() < RECORD_BYTES {
+    // A record must fit a segment, also with the last delivery that is put into it.
+    let bytes_max =
+        RECORD_BYTES.min(usize::try_from(shared.options.segment_bytes / 4).unwrap_or(RECORD_BYTES));
+    while draft.record.len() < bytes_max {
         let Some(Waiter { work, bytes, done }) = shared.waiting.lock().work.pop_front() else { break };
         shared.waiting.lock().bytes -= bytes;
         let written = match work {

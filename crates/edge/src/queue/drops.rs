@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 struct Loss {
     /// Per writer and field: values, first and last source time.
     fields: BTreeMap<WriterKey, BTreeMap<u16, (u64, i64, i64)>>,
+    /// Gap records that the hub has not seen: what they tell must not be lost with them.
+    gaps: Vec<Vec<u8>>,
     values: u64,
     descriptions: bool,
     next_sequence: u64,
@@ -27,7 +29,7 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
     let log = shared.log()?;
     let segment = log.oldest_segment().ok().flatten().filter(|segment| segment.trimmable)?;
     let loss = loss_of(shared, &log, &segment);
-    let used = loss.fields.len() as u64;
+    let used = (loss.gaps.len() + loss.fields.len()) as u64;
     if used > 0 {
         let payload = gap_record(&loss, sequence);
         let ticket = log.append_into_headroom(Record::new(FRAME_KIND, Bytes::from(payload))).await;
@@ -120,9 +122,16 @@ fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
 }
 
 fn count(loss: &mut Loss, decoder: &mut Decoder, message: &Message<'_>) {
-    loss.descriptions |= message.kind == MessageKind::MetaData;
-    if message.kind != MessageKind::Data {
-        return;
+    match message.kind {
+        MessageKind::Data => {}
+        MessageKind::MetaData => {
+            loss.descriptions = true;
+            return;
+        }
+        MessageKind::Gap => {
+            loss.gaps.push(message.body.to_vec());
+            return;
+        }
     }
     loss.values += u64::from(message.values);
     let Ok(Received::Data(network)) = decoder.decode(message.body, &NoDataSets) else { return };
@@ -137,10 +146,17 @@ fn count(loss: &mut Loss, decoder: &mut Decoder, message: &Message<'_>) {
     }
 }
 
-/// One gap message for each writer that lost something.
+/// The gap messages that were in the segment, then one for each writer that lost something.
 fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
     let mut out = record::begin();
-    for ((key, fields), sequence) in loss.fields.iter().zip(sequence..) {
+    let kind = MessageKind::Gap;
+    for (body, sequence) in loss.gaps.iter().zip(sequence..) {
+        record::put_message(
+            &mut out,
+            &Message { sequence, kind, uadp: false, values: 0, span: (0, 0), body },
+        );
+    }
+    for ((key, fields), sequence) in loss.fields.iter().zip(sequence + loss.gaps.len() as u64..) {
         let count = fields.values().map(|seen| seen.0).sum();
         let from = fields.values().map(|seen| seen.1).min();
         let to = fields.values().map(|seen| seen.2).max();
@@ -154,7 +170,6 @@ fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
             count: Some(count),
         };
         let body = serde_json::to_vec(&gap).unwrap_or_default();
-        let kind = MessageKind::Gap;
         record::put_message(
             &mut out,
             &Message { sequence, kind, uadp: false, values: 0, span: (0, 0), body: &body },

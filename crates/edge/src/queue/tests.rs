@@ -1,0 +1,199 @@
+use super::*;
+use crate::record::{self, Entry, MessageKind};
+use gemba_api::CursorUpdate;
+use gemba_base::SystemClock;
+use gemba_base::disk::RealDisk;
+use gemba_model::{
+    BuiltInType, ConfigurationVersion, DataSetSource, FieldMetaData, GapRecord, GapScope, Guid, Sample,
+    SampleBatch, Value,
+};
+use gemba_wal::ReadItem;
+
+const VERSION: ConfigurationVersion = ConfigurationVersion { major: 1, minor: 1 };
+const WRITER: WriterKey = WriterKey { group: 1, writer: 1 };
+
+/// A queue in a folder that goes with it.
+struct Rig {
+    folder: PathBuf,
+    tasks: Tasks,
+    queue: Option<StoreAndForward>,
+    bytes_max: u64,
+}
+
+impl Rig {
+    fn new(bytes_max: u64) -> Self {
+        let folder = std::env::temp_dir().join(format!("gemba-edge-{}", gemba_base::random::hex::<6>()));
+        let mut rig = Self { folder, tasks: Tasks::new("test"), queue: None, bytes_max };
+        rig.open();
+        rig
+    }
+
+    fn open(&mut self) {
+        let options = EdgeOptions {
+            data: self.folder.clone(),
+            producer: "edge-1".to_owned(),
+            queue_bytes_max: self.bytes_max,
+            queue_age_max: None,
+            on_full: OverflowRule::DropOldest,
+            segment_bytes: 64 << 10,
+            reserve: Reserve::Bytes(1 << 20),
+        };
+        self.tasks = Tasks::new("test");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let queue =
+            StoreAndForward::open(options, Arc::new(RealDisk), clock, &Metrics::default(), &self.tasks);
+        self.queue = Some(queue.expect("the queue opens"));
+    }
+
+    fn queue(&self) -> &StoreAndForward {
+        self.queue.as_ref().expect("the queue is open")
+    }
+
+    /// Stops the writing task and lets go of the log.
+    async fn stop(&mut self) {
+        let queue = self.queue.take();
+        assert!(self.tasks.drain(Duration::from_secs(5)).await, "the writing task ends");
+        drop(queue);
+    }
+
+    /// As a kill leaves it: the checkpoint of an orderly stop is not there.
+    async fn kill(&mut self) {
+        self.stop().await;
+        drop(std::fs::remove_file(replay::checkpoint_path(&self.folder)));
+    }
+
+    /// Every message of the log from a sequence on.
+    fn messages(&self) -> Vec<(u64, MessageKind, u32, Vec<u8>)> {
+        let log = self.queue().shared.log().expect("the log is open");
+        let mut reader = log.reader(0);
+        let mut found = Vec::new();
+        loop {
+            let items = reader.read(1 << 20).expect("the log reads");
+            if items.is_empty() {
+                return found;
+            }
+            for item in items {
+                let ReadItem::Frame(frame) = item else { continue };
+                for entry in
+                    record::entries(&frame.payload).expect("a record").map(|entry| entry.expect("an entry"))
+                {
+                    if let Entry::Message(message) = entry {
+                        found.push((message.sequence, message.kind, message.values, message.body.to_vec()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn description() -> Arc<DataSetMetaData> {
+    let field = FieldMetaData {
+        name: "a".to_owned(),
+        data_set_field_id: Guid([1; 16]),
+        built_in_type: BuiltInType::Double,
+        value_rank: -1,
+        node_id: "nsu=urn:m;s=a".parse().expect("a node id"),
+        attribute_id: 13,
+        unit: String::new(),
+    };
+    Arc::new(DataSetMetaData {
+        writer: WRITER,
+        writer_group_name: "g".to_owned(),
+        writer_name: "w".to_owned(),
+        name: "d".to_owned(),
+        version: VERSION,
+        source: DataSetSource { endpoint_url: "opc.tcp://a:1".to_owned(), application_uri: String::new() },
+        fields: vec![field],
+        ..DataSetMetaData::default()
+    })
+}
+
+/// Values at these times, in ticks after 2022.
+fn delivery(times: std::ops::Range<i64>, cursor: u8) -> Delivery {
+    let mut batch = SampleBatch::new(WRITER, VERSION);
+    for time in times {
+        let source_timestamp = Some(DateTime::from_ticks(132_854_688_000_000_000 + time));
+        batch.samples.push(Sample {
+            source_timestamp,
+            value: Value::Double(time as f64),
+            ..Sample::default()
+        });
+    }
+    let cursor = CursorUpdate { key: "s".to_owned(), state: Some(vec![cursor]) };
+    Delivery { gaps: Vec::new(), batches: vec![batch], cursors: vec![cursor] }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_cursors_numbers_and_descriptions() {
+    let mut rig = Rig::new(1 << 20);
+    rig.queue().announce(description()).await.expect("taken");
+    rig.queue().publish(delivery(0..10, 1)).await.expect("taken");
+    rig.queue().publish(delivery(10..20, 2)).await.expect("taken");
+    let before = rig.messages();
+    let epoch = rig.queue().shared.epoch;
+    rig.kill().await;
+    rig.open();
+    assert_eq!(rig.queue().cursors(), HashMap::from([("s".to_owned(), vec![2])]));
+    assert_eq!(rig.queue().announced(), [description()]);
+    assert_eq!(rig.queue().shared.epoch, epoch);
+    rig.queue().publish(delivery(20..30, 3)).await.expect("taken");
+    let after = rig.messages();
+    assert_eq!(after[..before.len()], before);
+    let numbers: Vec<u64> = after.iter().map(|message| message.0).collect();
+    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>(), "no number is skipped or given twice");
+    rig.kill().await;
+}
+
+#[tokio::test]
+async fn data_without_its_description_is_refused() {
+    let mut rig = Rig::new(1 << 20);
+    let refused = rig.queue().publish(delivery(0..1, 1)).await.expect_err("nothing was announced");
+    assert_eq!(
+        refused.to_string(),
+        "GMB-EDG-004: writer 1/1 publishes with version 1.1, which was not announced"
+    );
+    assert!(rig.queue().cursors().is_empty(), "nothing of a refused delivery is kept");
+    rig.kill().await;
+}
+
+#[tokio::test]
+async fn what_a_full_queue_drops_is_counted_in_gap_records() {
+    let mut rig = Rig::new(192 << 10);
+    rig.queue().announce(description()).await.expect("taken");
+    let (mut written, step) = (0_i64, 400_i64);
+    for cursor in 0..60 {
+        rig.queue()
+            .publish(delivery(written..written + step, cursor))
+            .await
+            .expect("an old segment makes room");
+        written += step;
+    }
+    let messages = rig.messages();
+    let kept: u64 = messages.iter().map(|message| u64::from(message.2)).sum();
+    let gaps: Vec<GapRecord> = messages
+        .iter()
+        .filter(|message| message.1 == MessageKind::Gap)
+        .map(|message| serde_json::from_slice(&message.3).expect("a gap record"))
+        .collect();
+    let dropped: u64 = gaps.iter().filter_map(|gap| gap.count).sum();
+    assert!(dropped > 0, "the queue is far smaller than what was written");
+    assert_eq!(kept + dropped, written as u64, "each value is kept or counted");
+    for gap in &gaps {
+        let GapScope::Writer { group: 1, writer: 1, fields: Some(fields) } = &gap.scope else {
+            panic!("{gap:?} names its writer and fields");
+        };
+        assert_eq!(fields.iter().filter_map(|field| field.count).sum::<u64>(), gap.count.unwrap_or(0));
+        assert!(gap.from <= gap.to);
+    }
+    let numbers: Vec<u64> = messages.iter().map(|message| message.0).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "numbers stay contiguous: {numbers:?}");
+    let described = messages.iter().filter(|message| message.1 == MessageKind::MetaData).count();
+    assert!(described > 0, "the hub still learns the description");
+    rig.kill().await;
+}
