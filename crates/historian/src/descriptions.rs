@@ -52,6 +52,14 @@ impl<'a> DeviceDescriptions<'a> {
         writer: u16,
         version: Option<(u32, u32)>,
     ) -> Option<&'a Arc<Description>> {
+        if let (Some(group @ 1..), None, Some((major, minor))) = (group, group_name, version) {
+            // The common case: everything is said, and the newest description is meant.
+            let newest = self.writers?.get(&WriterKey { group, writer })?.last()?;
+            let version = newest.metadata.version;
+            if (version.major, version.minor) == (major, minor) {
+                return Some(newest);
+            }
+        }
         let named = |key: &WriterKey| {
             key.writer == writer && group.is_none_or(|group| group == key.group || group == 0)
         };

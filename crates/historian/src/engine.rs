@@ -52,9 +52,9 @@ pub(crate) struct State {
     active: Memtable,
     frozen: VecDeque<Arc<Frozen>>,
     files: Arc<FileSet>,
-    /// The newest sample of each series, by id.
+    /// The newest sample of each series as of the last freeze, by id; the active table has newer ones.
     last: Arc<Vec<Option<Row>>>,
-    /// Version at the newest sample of each series, by id.
+    /// Version at the last sample of each series as of the last freeze, by id.
     changed: Vec<u64>,
     version: u64,
     producers: Arc<Producers>,
@@ -196,11 +196,20 @@ impl Engine {
 }
 
 impl State {
-    pub(crate) fn last(&self, series: u64) -> Option<&Row> {
-        self.last.get(usize::try_from(series).ok()?)?.as_ref()
+    /// The newest sample of a series.
+    pub(crate) fn last(&self, series: u64) -> Option<Row> {
+        let index = usize::try_from(series).ok()?;
+        let frozen = self.last.get(index).and_then(Option::as_ref);
+        match self.active.newest(series) {
+            Some((row, _)) if frozen.is_none_or(|frozen| frozen.key() <= row.key()) => Some(row.to_row()),
+            _ => frozen.cloned(),
+        }
     }
 
     pub(crate) fn changed(&self, series: u64) -> u64 {
+        if let Some((_, version)) = self.active.newest(series) {
+            return version;
+        }
         usize::try_from(series).ok().and_then(|index| self.changed.get(index)).copied().unwrap_or(0)
     }
 

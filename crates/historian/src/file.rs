@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod io;
 pub(crate) mod read;
+pub(crate) mod received;
 pub(crate) mod write;
 
 use crate::day::Day;

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, State};
 use crate::error::HistorianError;
-use crate::file::read::Wanted;
+use crate::file::read::{Detail, Wanted};
 use crate::read::Scan;
 use crate::read::buckets::Buckets;
 use crate::row::Row;
@@ -34,7 +34,7 @@ fn info(state: &State, entry: &SeriesEntry) -> SeriesInfo {
         writer_group: alias.writer_group,
         writer: alias.writer,
         unit: entry.unit.clone(),
-        last: state.last(entry.id).map(Row::stored),
+        last: state.last(entry.id).as_ref().map(Row::stored),
     }
 }
 
@@ -74,7 +74,7 @@ impl History for Historian {
     fn last(&self, ids: &[u64]) -> Vec<Option<StoredSample>> {
         // Values are made outside of the lock, which ingest needs too.
         let rows: Vec<Option<Row>> =
-            self.engine().with_state(|state| ids.iter().map(|id| state.last(*id).cloned()).collect());
+            self.engine().with_state(|state| ids.iter().map(|id| state.last(*id)).collect());
         rows.iter().map(|row| row.as_ref().map(Row::stored)).collect()
     }
 
@@ -87,7 +87,7 @@ impl History for Historian {
         let wanted = Wanted { series: query.series, from: query.from.ticks(), to: query.to.ticks() };
         let mut chunk = Vec::new();
         let mut stopped = false;
-        self.engine().scan(Scan { wanted, descending: query.descending }, &mut |row| {
+        self.engine().scan(Scan { wanted, descending: query.descending, detail: Detail::Full }, &mut |row| {
             chunk.push(row.stored());
             if chunk.len() == CHUNK {
                 let flow = receiver(std::mem::take(&mut chunk));
@@ -117,7 +117,7 @@ impl History for Historian {
         }
         let mut buckets = Buckets::new(from.ticks(), to.ticks(), count);
         let wanted = Wanted { series, from: from.ticks(), to: to.ticks() };
-        self.engine().scan(Scan { wanted, descending: false }, &mut |row| {
+        self.engine().scan(Scan { wanted, descending: false, detail: Detail::Value }, &mut |row| {
             buckets.push(&row);
             ControlFlow::Continue(())
         });

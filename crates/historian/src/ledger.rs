@@ -1,6 +1,6 @@
 //! The ledger of gaps: what is missing of each series, and why.
 
-use crate::row::Row;
+use crate::row::RowRef;
 use gemba_api::{GapEntry, GapQuery, HistoryError, Page};
 use gemba_model::{DateTime, GapReason, Hop};
 use serde::{Deserialize, Serialize};
@@ -165,9 +165,9 @@ impl Ledger {
     }
 
     /// A value of a series came: what was open ends here, except what waits for descriptions.
-    pub(crate) fn value_came(&mut self, row: &Row) {
+    pub(crate) fn value_came(&mut self, row: &RowRef<'_>) {
         let Some(keys) = self.open.get_mut(&row.series) else { return };
-        let time = row.source.unwrap_or(row.time);
+        let time = row.source_time();
         keys.retain(|key| match self.entries.get_mut(key) {
             Some(gap) if gap.doubt == Doubt::Pending => true,
             Some(gap) => {
@@ -185,8 +185,14 @@ impl Ledger {
 
     /// The server says with a value that its queue overflowed: a gap before it, unless a record told already.
     /// To be called before [`Self::value_came`].
-    pub(crate) fn overflowed(&mut self, row: &Row, previous: Option<i64>, told: Told, entries_max: usize) {
-        let time = row.source.unwrap_or(row.time);
+    pub(crate) fn overflowed(
+        &mut self,
+        row: &RowRef<'_>,
+        previous: Option<i64>,
+        told: Told,
+        entries_max: usize,
+    ) {
+        let time = row.source_time();
         let explained = self.overflow.get(&row.series).and_then(|key| self.entries.get(key));
         let explained = explained.is_some_and(|gap| !gap.closed || gap.to.is_some_and(|to| to >= time));
         if !explained {

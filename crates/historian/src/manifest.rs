@@ -3,6 +3,7 @@
 mod recovery;
 
 use crate::error::{HistorianError, Result};
+use crate::file::read::Detail;
 use crate::file::write::{create_root, read_small, write_small};
 use crate::file::{FileEntry, SampleFile};
 use crate::ledger::{Gap, GapKey, Ledger};
@@ -252,7 +253,7 @@ impl ManifestStore {
         let file = SampleFile::new(Arc::clone(&self.disk), &self.root, entry.clone()).open()?;
         let mut rows = Vec::new();
         for span in file.all_spans() {
-            rows.extend(file.load(&span, None)?);
+            rows.extend(file.load(&span, None, Detail::Full)?);
         }
         Ok(rows)
     }

@@ -1,6 +1,8 @@
 //! Samples that are not in a file yet, in 40 bytes each.
 
-use crate::row::{Cell, Place, Row, RowKey};
+use crate::day::Day;
+use crate::row::{CellRef, Place, Row, RowKey, RowRef};
+use std::collections::BTreeMap;
 use std::mem::size_of;
 
 /// A row without its series and with its text and place elsewhere.
@@ -27,9 +29,12 @@ const CELL_SHIFT: u8 = 2;
 #[derive(Debug, Default)]
 struct Buffer {
     slots: Vec<Slot>,
+    /// The store's version at the last row.
+    version: u64,
+    /// The slot that sorts last.
+    newest: u32,
     /// Whether a row came that sorts before an earlier one.
     unsorted: bool,
-    newest: Option<RowKey>,
 }
 
 /// An append buffer for each series. Ids are dense, so that they index a vector.
@@ -41,8 +46,10 @@ pub(crate) struct Memtable {
     rows: usize,
     /// Bytes in use, with what vectors have in reserve.
     memory: usize,
-    /// Smallest and largest time.
-    span: Option<(i64, i64)>,
+    /// Rows of each day but the current one.
+    days: BTreeMap<Day, usize>,
+    /// The day of the last row, its bounds, and its rows that are not in `days` yet.
+    day: Option<(Day, i64, i64, usize)>,
 }
 
 impl Memtable {
@@ -54,9 +61,18 @@ impl Memtable {
         self.memory + self.bytes.capacity() + self.messages.capacity() * size_of::<Place>()
     }
 
-    /// First and last time, when there are rows.
-    pub(crate) const fn span(&self) -> Option<(i64, i64)> {
-        self.span
+    /// Rows of each day.
+    pub(crate) fn days(&self) -> BTreeMap<Day, usize> {
+        let mut days = self.days.clone();
+        if let Some((day, _, _, rows)) = self.day {
+            *days.entry(day).or_default() += rows;
+        }
+        days
+    }
+
+    /// Where the messages lie that rows are of, in order of arrival.
+    pub(crate) fn messages(&self) -> &[Place] {
+        &self.messages
     }
 
     /// Begins a message; rows pushed from now on are of it.
@@ -66,20 +82,21 @@ impl Memtable {
         }
     }
 
-    /// Appends a row of the message begun last.
-    pub(crate) fn push(&mut self, row: &Row) {
+    /// Appends a row of the message begun last, at a version of the store.
+    pub(crate) fn push(&mut self, row: &RowRef<'_>, version: u64) {
         let index = row.series as usize;
         if self.buffers.len() <= index {
             self.memory += (index + 1 - self.buffers.len()) * size_of::<Buffer>();
             self.buffers.resize_with(index + 1, Buffer::default);
         }
-        let (tag, bits) = match &row.cell {
-            Cell::Null => (0, 0),
-            Cell::F64(v) => (1, v.to_bits()),
-            Cell::I64(v) => (2, *v as u64),
-            Cell::U64(v) => (3, *v),
-            Cell::Text(text) => (4, self.keep(text.as_bytes())),
-            Cell::Binary(bytes) => (5, self.keep(bytes)),
+        self.count_day(row.time);
+        let (tag, bits) = match row.cell {
+            CellRef::Null => (0, 0),
+            CellRef::F64(v) => (1, v.to_bits()),
+            CellRef::I64(v) => (2, v as u64),
+            CellRef::U64(v) => (3, v),
+            CellRef::Text(text) => (4, self.keep(text.as_bytes())),
+            CellRef::Binary(bytes) => (5, self.keep(bytes)),
         };
         let slot = Slot {
             source: row.source.unwrap_or(0),
@@ -94,19 +111,34 @@ impl Memtable {
                 | if row.source.is_some() { HAS_SOURCE } else { 0 }
                 | if row.server.is_some() { HAS_SERVER } else { 0 },
         };
+        let messages = &self.messages;
         let Some(buffer) = self.buffers.get_mut(index) else { return };
+        let newest = buffer.slots.get(buffer.newest as usize).map(|slot| key(slot, messages));
+        if newest.is_some_and(|newest| row.key() < newest) {
+            buffer.unsorted = true;
+        } else {
+            buffer.newest = buffer.slots.len() as u32;
+        }
+        buffer.version = version;
         let before = buffer.slots.capacity();
         buffer.slots.push(slot);
         self.memory += (buffer.slots.capacity() - before) * size_of::<Slot>();
-        let key = row.key();
-        if buffer.newest.is_some_and(|newest| key < newest) {
-            buffer.unsorted = true;
-        } else {
-            buffer.newest = Some(key);
-        }
         self.rows += 1;
-        let (first, last) = self.span.unwrap_or((row.time, row.time));
-        self.span = Some((first.min(row.time), last.max(row.time)));
+    }
+
+    fn count_day(&mut self, time: i64) {
+        if let Some((_, start, end, rows)) = &mut self.day
+            && *start <= time
+            && time < *end
+        {
+            *rows += 1;
+            return;
+        }
+        if let Some((day, _, _, rows)) = self.day.take() {
+            *self.days.entry(day).or_default() += rows;
+        }
+        let day = Day::of(time);
+        self.day = Some((day, day.start(), day.end(), 1));
     }
 
     fn keep(&mut self, bytes: &[u8]) -> u64 {
@@ -115,46 +147,23 @@ impl Memtable {
         (start << 32) | bytes.len() as u64
     }
 
-    fn key(&self, slot: &Slot) -> RowKey {
-        let place = self.place(slot);
-        (self.time(slot, place), place.offset, place.partition)
-    }
-
-    fn place(&self, slot: &Slot) -> Place {
-        let none = Place { partition: 0, offset: 0, received: 0 };
-        self.messages.get(slot.message as usize).copied().unwrap_or(none)
-    }
-
-    const fn time(&self, slot: &Slot, place: Place) -> i64 {
-        if slot.flags & HAS_SOURCE != 0 {
-            slot.source
-        } else if slot.flags & HAS_SERVER != 0 {
-            slot.server
-        } else {
-            place.received
-        }
-    }
-
-    fn row(&self, series: u64, slot: &Slot) -> Row {
-        let place = self.place(slot);
+    fn row(&self, series: u64, slot: &Slot) -> RowRef<'_> {
+        let place = place(slot, &self.messages);
         let bytes = || {
             let (start, length) = ((slot.bits >> 32) as usize, (slot.bits & 0xFFFF_FFFF) as usize);
             self.bytes.get(start..start + length).unwrap_or_default()
         };
         let cell = match slot.flags >> CELL_SHIFT {
-            1 => Cell::F64(f64::from_bits(slot.bits)),
-            2 => Cell::I64(slot.bits as i64),
-            3 => Cell::U64(slot.bits),
-            4 => match std::str::from_utf8(bytes()) {
-                Ok(text) => Cell::Text(text.into()),
-                Err(_) => Cell::Binary(bytes().into()),
-            },
-            5 => Cell::Binary(bytes().into()),
-            _ => Cell::Null,
+            1 => CellRef::F64(f64::from_bits(slot.bits)),
+            2 => CellRef::I64(slot.bits as i64),
+            3 => CellRef::U64(slot.bits),
+            4 => std::str::from_utf8(bytes()).map_or(CellRef::Binary(bytes()), CellRef::Text),
+            5 => CellRef::Binary(bytes()),
+            _ => CellRef::Null,
         };
-        Row {
+        RowRef {
             series,
-            time: self.time(slot, place),
+            time: time(slot, place),
             source: (slot.flags & HAS_SOURCE != 0).then_some(slot.source),
             server: (slot.flags & HAS_SERVER != 0).then_some(slot.server),
             received: place.received,
@@ -170,29 +179,58 @@ impl Memtable {
 
     /// Puts late rows in their place. Rows of equal keys keep the order in which they came.
     pub(crate) fn sort(&mut self) {
-        let mut buffers = std::mem::take(&mut self.buffers);
-        for buffer in buffers.iter_mut().filter(|buffer| buffer.unsorted) {
-            buffer.slots.sort_by_key(|slot| self.key(slot));
+        let messages = &self.messages;
+        for buffer in self.buffers.iter_mut().filter(|buffer| buffer.unsorted) {
+            buffer.slots.sort_by_key(|slot| key(slot, messages));
             buffer.unsorted = false;
-            buffer.newest = buffer.slots.last().map(|slot| self.key(slot));
+            buffer.newest = buffer.slots.len().saturating_sub(1) as u32;
         }
-        self.buffers = buffers;
+    }
+
+    /// Slots of a sorted series with `from <= time < to`.
+    fn slots(&self, series: u64, from: i64, to: i64) -> &[Slot] {
+        let slots = self.buffers.get(series as usize).map_or(&[][..], |buffer| &buffer.slots);
+        let time = |slot: &Slot| time(slot, place(slot, &self.messages));
+        let inside = |slot: Option<&Slot>| slot.is_none_or(|slot| from <= time(slot) && time(slot) < to);
+        if inside(slots.first()) && inside(slots.last()) {
+            return slots;
+        }
+        let start = slots.partition_point(|slot| time(slot) < from);
+        let end = slots.partition_point(|slot| time(slot) < to);
+        slots.get(start..end).unwrap_or_default()
     }
 
     /// Rows of a series with `from <= time < to`, in order.
     pub(crate) fn range(&self, series: u64, from: i64, to: i64) -> Vec<Row> {
         let Some(buffer) = self.buffers.get(series as usize) else { return Vec::new() };
-        let time = |slot: &Slot| self.time(slot, self.place(slot));
+        let row = |slot: &Slot| self.row(series, slot).to_row();
         if buffer.unsorted {
-            let inside = buffer.slots.iter().filter(|slot| (from..to).contains(&time(slot)));
-            let mut rows: Vec<Row> = inside.map(|slot| self.row(series, slot)).collect();
+            let wanted = buffer.slots.iter().map(|slot| self.row(series, slot));
+            let wanted = wanted.filter(|row| from <= row.time && row.time < to);
+            let mut rows: Vec<Row> = wanted.map(RowRef::to_row).collect();
             rows.sort_by_key(Row::key);
             return rows;
         }
-        let start = buffer.slots.partition_point(|slot| time(slot) < from);
-        let end = buffer.slots.partition_point(|slot| time(slot) < to);
-        let inside = buffer.slots.get(start..end).unwrap_or_default();
-        inside.iter().map(|slot| self.row(series, slot)).collect()
+        self.slots(series, from, to).iter().map(row).collect()
+    }
+
+    /// Rows of a sorted series in groups of equal time.
+    pub(crate) fn groups(
+        &self,
+        series: u64,
+        from: i64,
+        to: i64,
+    ) -> impl Iterator<Item = impl ExactSizeIterator<Item = RowRef<'_>>> {
+        let time = |slot: &Slot| time(slot, place(slot, &self.messages));
+        let groups = self.slots(series, from, to).chunk_by(move |a, b| time(a) == time(b));
+        groups.map(move |group| group.iter().map(move |slot| self.row(series, slot)))
+    }
+
+    /// The row of a series that sorts last, and the version at the row that came last.
+    pub(crate) fn newest(&self, series: u64) -> Option<(RowRef<'_>, u64)> {
+        let buffer = self.buffers.get(usize::try_from(series).ok()?)?;
+        let slot = buffer.slots.get(buffer.newest as usize)?;
+        Some((self.row(series, slot), buffer.version))
     }
 
     /// Series that have rows, ascending.
@@ -200,15 +238,26 @@ impl Memtable {
         let used = self.buffers.iter().enumerate().filter(|(_, buffer)| !buffer.slots.is_empty());
         used.map(|(index, _)| index as u64)
     }
+}
 
-    /// Calls `visit` with each row's time, in order of series and arrival.
-    pub(crate) fn times(&self, mut visit: impl FnMut(i64)) {
-        for buffer in &self.buffers {
-            for slot in &buffer.slots {
-                visit(self.time(slot, self.place(slot)));
-            }
-        }
+fn place(slot: &Slot, messages: &[Place]) -> Place {
+    let none = Place { partition: 0, offset: 0, received: 0 };
+    messages.get(slot.message as usize).copied().unwrap_or(none)
+}
+
+const fn time(slot: &Slot, place: Place) -> i64 {
+    if slot.flags & HAS_SOURCE != 0 {
+        slot.source
+    } else if slot.flags & HAS_SERVER != 0 {
+        slot.server
+    } else {
+        place.received
     }
+}
+
+fn key(slot: &Slot, messages: &[Place]) -> RowKey {
+    let place = place(slot, messages);
+    (time(slot, place), place.offset, place.partition)
 }
 
 #[cfg(test)]
@@ -223,7 +272,7 @@ mod tests {
         let time = Some(DateTime::from_ticks(ticks));
         let sample = Sample { value, source_timestamp: time, ..Sample::default() };
         table.begin(place);
-        table.push(&Row::new(series, &sample, &batch, place));
+        table.push(&RowRef::new(series, &sample, &batch, place), offset);
     }
 
     fn texts(rows: &[Row]) -> String {
@@ -237,13 +286,19 @@ mod tests {
         for (offset, ticks, text) in [(1, 20, "b"), (2, 10, "a"), (3, 20, "c"), (4, 20, "b"), (5, 30, "d")] {
             push(&mut table, 3, offset, ticks, text);
         }
-        let expected = r#"10:"a" 20:"b" 20:"c" 20:"b""#;
+        push(&mut table, 3, 6, 15, "e");
+        let expected = r#"10:"a" 15:"e" 20:"b" 20:"c" 20:"b""#;
         assert_eq!(texts(&table.range(3, 0, 30)), expected);
+        let newest = table.newest(3).map(|(row, version)| (row.time, version));
+        assert_eq!(newest, Some((30, 6)));
         table.sort();
         assert_eq!(texts(&table.range(3, 0, 30)), expected);
         assert_eq!(texts(&table.range(3, 21, 99)), r#"30:"d""#);
-        assert!(table.range(2, 0, 99).is_empty());
-        assert_eq!(table.span(), Some((10, 30)));
+        assert!(table.range(2, 0, 99).is_empty() && table.newest(2).is_none());
+        assert_eq!(table.newest(3).map(|(row, _)| row.time), Some(30));
+        let groups: Vec<usize> = table.groups(3, 0, 99).map(|group| group.len()).collect();
+        assert_eq!(groups, [1, 1, 3, 1]);
+        assert_eq!(table.days().into_values().collect::<Vec<_>>(), [6]);
     }
 
     #[test]

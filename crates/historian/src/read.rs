@@ -8,7 +8,7 @@ use crate::day::Day;
 use crate::engine::{Engine, Snapshot};
 use crate::error::HistorianError;
 use crate::file::SampleFile;
-use crate::file::read::Wanted;
+use crate::file::read::{Detail, Wanted};
 use crate::row::Row;
 use fold::Folder;
 use merge::{Cursor, Merge};
@@ -24,6 +24,8 @@ const LIMIT_EVERY: usize = 16;
 pub(crate) struct Scan {
     pub(crate) wanted: Wanted,
     pub(crate) descending: bool,
+    /// What of the rows matters.
+    pub(crate) detail: Detail,
 }
 
 impl Engine {
@@ -38,7 +40,11 @@ impl Engine {
         let mut folder = Folder::new(scan.descending);
         let mut visited = 0_usize;
         let mut visit = |day: Day| {
-            let mut merge = Merge::new(self.cursors(&snapshot, day, scan), scan.descending);
+            let mut cursors = self.cursors(&snapshot, day, scan);
+            if let ([only], Detail::Value) = (cursors.as_mut_slice(), scan.detail) {
+                only.only_values();
+            }
+            let mut merge = Merge::new(cursors, scan.descending);
             let mut on_damage = |file: &Arc<SampleFile>, group: usize, error: HistorianError| {
                 self.note_damage(file, Some(group), &error);
             };

@@ -1,7 +1,7 @@
 //! One stored sample in the form that memory, files and merges share.
 
 use gemba_api::StoredSample;
-use gemba_model::binary::{Reader, decode_variant, encode_variant};
+use gemba_model::binary::{Reader, decode_variant};
 use gemba_model::sample::Value;
 use gemba_model::{DateTime, Sample, SampleBatch, StatusCode, Variant};
 
@@ -60,11 +60,40 @@ pub(crate) struct Row {
     pub(crate) cell: Cell,
 }
 
+/// A [`Cell`] that borrows its bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum CellRef<'a> {
+    Null,
+    F64(f64),
+    I64(i64),
+    U64(u64),
+    Text(&'a str),
+    Binary(&'a [u8]),
+}
+
+/// A [`Row`] that borrows its bytes: rows pass by in millions, and most never need their own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowRef<'a> {
+    pub(crate) series: u64,
+    pub(crate) time: i64,
+    pub(crate) source: Option<i64>,
+    pub(crate) server: Option<i64>,
+    pub(crate) received: i64,
+    pub(crate) offset: u64,
+    pub(crate) partition: u32,
+    pub(crate) status: u32,
+    pub(crate) source_pico: u16,
+    pub(crate) server_pico: u16,
+    pub(crate) kind: u8,
+    pub(crate) cell: CellRef<'a>,
+}
+
 /// The order of samples of one series.
 pub(crate) type RowKey = (i64, u64, u32);
 
-impl Row {
-    pub(crate) fn new(series: u64, sample: &Sample, batch: &SampleBatch, place: Place) -> Self {
+impl<'a> RowRef<'a> {
+    /// The row of a sample.
+    pub(crate) fn new(series: u64, sample: &Sample, batch: &'a SampleBatch, place: Place) -> Self {
         let source = sample.source_timestamp.map(DateTime::ticks);
         let server = sample.server_timestamp.map(DateTime::ticks);
         let (kind, cell) = cell_of(sample.value, batch);
@@ -80,6 +109,68 @@ impl Row {
             source_pico: sample.source_picoseconds,
             server_pico: sample.server_picoseconds,
             kind,
+            cell,
+        }
+    }
+
+    /// See [`Row::key`].
+    pub(crate) const fn key(&self) -> RowKey {
+        (self.time, self.offset, self.partition)
+    }
+
+    /// The source time, or what stands for it.
+    pub(crate) fn source_time(&self) -> i64 {
+        self.source.unwrap_or(self.time)
+    }
+
+    pub(crate) fn to_row(self) -> Row {
+        let cell = match self.cell {
+            CellRef::Null => Cell::Null,
+            CellRef::F64(v) => Cell::F64(v),
+            CellRef::I64(v) => Cell::I64(v),
+            CellRef::U64(v) => Cell::U64(v),
+            CellRef::Text(v) => Cell::Text(v.into()),
+            CellRef::Binary(v) => Cell::Binary(v.into()),
+        };
+        Row {
+            series: self.series,
+            time: self.time,
+            source: self.source,
+            server: self.server,
+            received: self.received,
+            offset: self.offset,
+            partition: self.partition,
+            status: self.status,
+            source_pico: self.source_pico,
+            server_pico: self.server_pico,
+            kind: self.kind,
+            cell,
+        }
+    }
+}
+
+impl Row {
+    pub(crate) fn as_ref(&self) -> RowRef<'_> {
+        let cell = match &self.cell {
+            Cell::Null => CellRef::Null,
+            Cell::F64(v) => CellRef::F64(*v),
+            Cell::I64(v) => CellRef::I64(*v),
+            Cell::U64(v) => CellRef::U64(*v),
+            Cell::Text(v) => CellRef::Text(v),
+            Cell::Binary(v) => CellRef::Binary(v),
+        };
+        RowRef {
+            series: self.series,
+            time: self.time,
+            source: self.source,
+            server: self.server,
+            received: self.received,
+            offset: self.offset,
+            partition: self.partition,
+            status: self.status,
+            source_pico: self.source_pico,
+            server_pico: self.server_pico,
+            kind: self.kind,
             cell,
         }
     }
@@ -138,6 +229,7 @@ impl Row {
                 3 => Variant::Byte(*v as u8),
                 5 => Variant::UInt16(*v as u16),
                 7 => Variant::UInt32(*v as u32),
+                10 => Variant::Float(f32::from_bits(*v as u32)),
                 19 => Variant::StatusCode(StatusCode(*v as u32)),
                 _ => Variant::UInt64(*v),
             },
@@ -158,75 +250,86 @@ impl Row {
 }
 
 /// Sorts a value into its column.
-fn cell_of(value: Value, batch: &SampleBatch) -> (u8, Cell) {
+fn cell_of(value: Value, batch: &SampleBatch) -> (u8, CellRef<'_>) {
     match value {
-        Value::Null => (0, Cell::Null),
-        Value::Boolean(v) => (1, Cell::I64(v.into())),
-        Value::SByte(v) => (2, Cell::I64(v.into())),
-        Value::Byte(v) => (3, Cell::U64(v.into())),
-        Value::Int16(v) => (4, Cell::I64(v.into())),
-        Value::UInt16(v) => (5, Cell::U64(v.into())),
-        Value::Int32(v) => (6, Cell::I64(v.into())),
-        Value::UInt32(v) => (7, Cell::U64(v.into())),
-        Value::Int64(v) => (8, Cell::I64(v)),
-        Value::UInt64(v) => (9, Cell::U64(v)),
+        Value::Null => (0, CellRef::Null),
+        Value::Boolean(v) => (1, CellRef::I64(v.into())),
+        Value::SByte(v) => (2, CellRef::I64(v.into())),
+        Value::Byte(v) => (3, CellRef::U64(v.into())),
+        Value::Int16(v) => (4, CellRef::I64(v.into())),
+        Value::UInt16(v) => (5, CellRef::U64(v.into())),
+        Value::Int32(v) => (6, CellRef::I64(v.into())),
+        Value::UInt32(v) => (7, CellRef::U64(v.into())),
+        Value::Int64(v) => (8, CellRef::I64(v)),
+        Value::UInt64(v) => (9, CellRef::U64(v)),
         Value::Float(v) => float_cell(v),
-        Value::Double(v) => (11, Cell::F64(v)),
-        Value::DateTime(v) => (13, Cell::I64(v.ticks())),
-        Value::StatusCode(v) => (19, Cell::U64(v.0.into())),
+        Value::Double(v) => (11, CellRef::F64(v)),
+        Value::DateTime(v) => (13, CellRef::I64(v.ticks())),
+        Value::StatusCode(v) => (19, CellRef::U64(v.0.into())),
         Value::Encoded { start, len } => encoded_cell(batch.encoded(start, len)),
     }
 }
 
-/// A widened signalling NaN comes back as a quiet one, so that one is kept as bytes.
-fn float_cell(v: f32) -> (u8, Cell) {
+/// A widened signalling NaN comes back as a quiet one, so that one is kept as its bits.
+fn float_cell<'a>(v: f32) -> (u8, CellRef<'a>) {
     let wide = f64::from(v);
     if (wide as f32).to_bits() == v.to_bits() {
-        return (10, Cell::F64(wide));
+        return (10, CellRef::F64(wide));
     }
-    let mut bytes = Vec::with_capacity(5);
-    encode_variant(&Variant::Float(v), &mut bytes);
-    (10, Cell::Binary(bytes.into()))
+    (10, CellRef::U64(v.to_bits().into()))
 }
 
-fn encoded_cell(bytes: &[u8]) -> (u8, Cell) {
-    let Some((&kind, body)) = bytes.split_first() else { return (0, Cell::Null) };
+fn encoded_cell(bytes: &[u8]) -> (u8, CellRef<'_>) {
+    let Some((&kind, body)) = bytes.split_first() else { return (0, CellRef::Null) };
     if matches!(kind, 12 | 16)
         && let Some((length, text)) = body.split_first_chunk::<4>()
     {
         let length = i32::from_le_bytes(*length);
         if length < 0 {
-            return (kind, Cell::Null);
+            return (kind, CellRef::Null);
         }
         if let Ok(text) = std::str::from_utf8(text)
             && text.len() == length as usize
         {
-            return (kind, Cell::Text(text.into()));
+            return (kind, CellRef::Text(text));
         }
     }
     // Scalars of other writers may come encoded; they belong into their column all the same.
     if matches!(kind, 0..=11 | 13 | 19)
         && let Ok(variant) = decode_variant(&mut Reader::new(bytes))
+        && let Some((kind, number)) = number_cell(&variant)
     {
-        let mut scratch = SampleBatch::default();
-        let value = scratch.store(&variant);
-        if !matches!(value, Value::Encoded { .. }) {
-            return cell_of(value, &scratch);
-        }
+        return (kind, number);
     }
-    (kind, Cell::Binary(bytes.into()))
+    (kind, CellRef::Binary(bytes))
+}
+
+/// The column of a scalar that needs no bytes.
+fn number_cell<'a>(variant: &Variant) -> Option<(u8, CellRef<'a>)> {
+    let mut scratch = SampleBatch::default();
+    let value = scratch.store(variant);
+    let (kind, cell) = cell_of(value, &scratch);
+    let cell = match cell {
+        CellRef::Null => CellRef::Null,
+        CellRef::F64(v) => CellRef::F64(v),
+        CellRef::I64(v) => CellRef::I64(v),
+        CellRef::U64(v) => CellRef::U64(v),
+        CellRef::Text(_) | CellRef::Binary(_) => return None,
+    };
+    Some((kind, cell))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gemba_model::binary::encode_variant;
     use gemba_model::{BuiltInType, Guid, LocalizedText};
 
     fn keeps(variant: &Variant) {
         let mut batch = SampleBatch::default();
         let value = batch.store(variant);
         let sample = Sample { value, ..Sample::default() };
-        let row = Row::new(1, &sample, &batch, Place::new(0, 0, DateTime::MIN));
+        let row = RowRef::new(1, &sample, &batch, Place::new(0, 0, DateTime::MIN)).to_row();
         let bytes = |v: &Variant| {
             let mut out = Vec::new();
             encode_variant(v, &mut out);
@@ -277,6 +380,6 @@ mod tests {
     fn an_encoded_scalar_goes_into_its_column() {
         let mut bytes = Vec::new();
         encode_variant(&Variant::UInt64(u64::MAX), &mut bytes);
-        assert_eq!(encoded_cell(&bytes), (9, Cell::U64(u64::MAX)));
+        assert_eq!(encoded_cell(&bytes), (9, CellRef::U64(u64::MAX)));
     }
 }

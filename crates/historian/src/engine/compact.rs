@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::day::Day;
 use crate::error::{HistorianError, Result};
+use crate::file::received::ReceivedTable;
 use crate::file::write::SampleWriter;
 use crate::file::{FileEntry, SampleFile};
 use crate::read::fold::Folder;
@@ -10,6 +11,12 @@ use crate::read::merge::{Cursor, Merge};
 use crate::row::Row;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a day must be over, and its last value be here, before its files become one.
+const QUIET_AFTER: Duration = Duration::from_secs(3_600);
+/// The part of a day's rows that must be outside of its largest file for that to be worth it.
+const LATE_SHARE: u64 = 32;
 
 impl Engine {
     /// Merges the smaller files of one day that has too many. False when no day has.
@@ -18,37 +25,43 @@ impl Engine {
     /// When the disk fails or an input is damaged; nothing has changed then.
     pub(crate) fn compact(&self) -> Result<bool> {
         let _only_one = self.compacting.lock();
-        let files = self.with_state(|state| Arc::clone(&state.files));
-        let damaged = |file: &Arc<SampleFile>| self.is_damaged(&file.entry.path);
-        let crowded = files.days().iter().map(|(day, files)| {
-            (*day, files.iter().filter(|file| !damaged(file)).cloned().collect::<Vec<_>>())
-        });
-        let Some((day, mut inputs)) =
-            crowded.into_iter().find(|(_, files)| files.len() > self.options.day_files_max)
-        else {
-            return Ok(false);
-        };
-        inputs.sort_by_key(|file| file.entry.rows);
-        let count = merge_count(&inputs, self.options.day_files_max);
-        inputs.truncate(count);
+        let Some((day, inputs)) = self.crowded_day() else { return Ok(false) };
         let entry = self.merge_files(day, &inputs)?;
         self.replace(&inputs, entry)?;
         Ok(true)
     }
 
+    /// A day with files to merge, and which.
+    fn crowded_day(&self) -> Option<(Day, Vec<Arc<SampleFile>>)> {
+        let files = self.with_state(|state| Arc::clone(&state.files));
+        let quiet = self.clock.now().saturating_sub(QUIET_AFTER).ticks();
+        files.days().iter().find_map(|(day, files)| {
+            let mut inputs: Vec<Arc<SampleFile>> =
+                files.iter().filter(|file| !self.is_damaged(&file.entry.path)).cloned().collect();
+            inputs.sort_by_key(|file| file.entry.rows);
+            let received = inputs.iter().map(|file| file.entry.received).max();
+            let is_over = day.end() < quiet && received.is_some_and(|received| received < quiet);
+            let count = merge_count(&inputs, self.options.day_files_max, is_over);
+            inputs.truncate(count);
+            (inputs.len() > 1).then_some((*day, inputs))
+        })
+    }
+
     fn merge_files(&self, day: Day, inputs: &[Arc<SampleFile>]) -> Result<FileEntry> {
         let number = self.flushed.lock().store.next_number();
         let name = format!("samples/{}/part-{number:08}-c.parquet", day.folder());
-        let mut writer = SampleWriter::create(&*self.disk, &self.root, name)?;
         let mut cursors = Vec::with_capacity(inputs.len());
+        let mut received = Some(ReceivedTable::default());
         for file in inputs {
             let open = file.open().inspect_err(|error| self.note_damage(file, None, error))?;
+            received = received.zip(open.received()).map(|(all, more)| all.merge(more));
             let spans = open.all_spans();
             cursors.push(Cursor::file(Arc::clone(file), open, spans, None));
         }
+        let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received)?;
         let mut failure: Option<HistorianError> = None;
         let mut folder = Folder::new(false);
-        let mut write = |row: Row| match writer.push(&row) {
+        let mut write = |row: Row| match writer.push(&row.as_ref()) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failure = Some(error);
@@ -124,7 +137,16 @@ impl Engine {
 
 /// How many of the files, smallest first, to merge: enough to keep the bound, and further ones as long as
 /// they are not much larger than what is merged anyway, so that large files are not written again and again.
-fn merge_count(files: &[Arc<SampleFile>], files_max: usize) -> usize {
+/// A day that is over becomes one file, unless that meant to write a large one again for a few late rows.
+fn merge_count(files: &[Arc<SampleFile>], files_max: usize, is_over: bool) -> usize {
+    let total: u64 = files.iter().map(|file| file.entry.rows).sum();
+    let largest = files.last().map_or(0, |file| file.entry.rows);
+    if is_over && files.len() > 1 && (total - largest) * LATE_SHARE >= total {
+        return files.len();
+    }
+    if files.len() <= files_max {
+        return 0;
+    }
     let needed = (files.len() + 1).saturating_sub(files_max.max(1)).max(2);
     let mut sum = 0;
     for (index, file) in files.iter().enumerate() {

@@ -1,15 +1,14 @@
 //! Writing frozen tables to files, and the manifest that puts them in force.
 
 use super::{Engine, Flushed, Frozen};
-use crate::day::Day;
 use crate::error::{HistorianError, Result};
+use crate::file::received::ReceivedTable;
 use crate::file::write::{SampleWriter, write_table};
 use crate::file::{FileEntry, SampleFile};
 use crate::manifest::FOLDER;
 use crate::read::fold::Folder;
-use crate::row::Row;
+use crate::row::{Row, RowRef};
 use crate::series::export;
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -71,16 +70,19 @@ impl Engine {
             let revision = state.series.revision();
             (revision != flushed.series).then(|| (revision, export::table(&state.series)))
         });
-        if let Some((revision, table)) = series {
+        let mut revision = flushed.series;
+        if let Some((newer, table)) = series {
             let name = format!("series/series-{number}.parquet");
             let table =
                 table.map_err(|error| HistorianError::Invalid(format!("the series table: {error}")))?;
             write_table(&*self.disk, &self.root, &name, &table)?;
             manifest.series = Some(name);
-            flushed.series = revision;
+            revision = newer;
         }
         manifest.files.extend(files.iter().cloned());
-        flushed.store.commit(manifest)
+        flushed.store.commit(manifest)?;
+        flushed.series = revision;
+        Ok(())
     }
 
     /// One file for each day that the table touches.
@@ -96,13 +98,20 @@ impl Engine {
 
     fn write_each_day(&self, frozen: &Frozen, number: u64, entries: &mut Vec<FileEntry>) -> Result<()> {
         let table = &frozen.memtable;
-        let days = days(frozen);
+        let days = table.days();
         let count = days.len();
-        for day in days {
+        for (day, rows) in days {
             let name = format!("samples/{}/part-{number:08}-{}.parquet", day.folder(), entries.len());
-            let mut writer = SampleWriter::create(&*self.disk, &self.root, name)?;
+            let received = ReceivedTable::for_rows(table.messages(), rows);
+            let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received)?;
             for series in table.series() {
-                write_folded(&mut writer, table.range(series, day.start(), day.end()))?;
+                for mut group in table.groups(series, day.start(), day.end()) {
+                    match group.next() {
+                        Some(only) if group.len() == 0 => writer.push(&only)?,
+                        Some(first) => write_folded(&mut writer, std::iter::once(first).chain(group))?,
+                        None => {}
+                    }
+                }
             }
             writer.note_origin(&frozen.covered, &[], (entries.len(), count));
             entries.push(writer.finish()?);
@@ -112,41 +121,28 @@ impl Engine {
 
     fn write_last(&self, frozen: &Frozen, number: u64) -> Result<Option<FileEntry>> {
         let mut writer =
-            SampleWriter::create(&*self.disk, &self.root, format!("{FOLDER}/last-{number}.parquet"))?;
+            SampleWriter::create(&*self.disk, &self.root, format!("{FOLDER}/last-{number}.parquet"), None)?;
         for row in frozen.last.iter().flatten() {
-            writer.push(row)?;
+            writer.push(&row.as_ref())?;
         }
         writer.finish().map(Some)
     }
 }
 
-/// Writes sorted rows of one series without repeats.
-pub(super) fn write_folded(writer: &mut SampleWriter<'_>, rows: Vec<Row>) -> Result<()> {
+/// Writes rows of one series and time without repeats.
+fn write_folded<'a>(writer: &mut SampleWriter<'_>, mut rows: impl Iterator<Item = RowRef<'a>>) -> Result<()> {
     let mut outcome = Ok(());
     let mut folder = Folder::new(false);
-    let mut write = |row: Row| match writer.push(&row) {
+    let mut write = |row: Row| match writer.push(&row.as_ref()) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             outcome = Err(error);
             ControlFlow::Break(())
         }
     };
-    let pushed = rows.into_iter().try_for_each(|row| folder.push(row, &mut write));
+    let pushed = rows.try_for_each(|row| folder.push(row.to_row(), &mut write));
     if pushed.is_continue() {
         let _stopped = folder.finish(&mut write).is_break();
     }
     outcome
-}
-
-/// The days that have rows, ascending.
-fn days(frozen: &Frozen) -> Vec<Day> {
-    let Some((first, last)) = frozen.memtable.span() else { return Vec::new() };
-    if Day::of(first) == Day::of(last) {
-        return vec![Day::of(first)];
-    }
-    let mut days = BTreeSet::new();
-    frozen.memtable.times(|time| {
-        days.insert(Day::of(time));
-    });
-    days.into_iter().collect()
 }

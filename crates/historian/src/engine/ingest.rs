@@ -5,9 +5,10 @@ use crate::decoder::{Decoded, Decoder, Encoding, Unreadable};
 use crate::descriptions::Description;
 use crate::error::Result;
 use crate::ledger::{Doubt, Told};
+use crate::memtable::Memtable;
 use crate::pending::PendingMessage;
 use crate::producers::{Arrival, ProducerKey};
-use crate::row::{Place, Row};
+use crate::row::{Place, RowRef};
 use gemba_api::log::properties;
 use gemba_api::{DeviceMessage, LogEntry, LogItem};
 use gemba_model::{DataSetMetaData, GapReason, GapRecord, Hop, MessageId, SampleBatch, StatusCode};
@@ -385,8 +386,7 @@ impl Engine {
             let Some(description) = description else { continue };
             for sample in &batch.samples {
                 if let Some(&series) = description.ids.get(usize::from(sample.field)) {
-                    let row = Row::new(series, sample, batch, place);
-                    state.push(row, told, self.options.gaps_max);
+                    state.push(&RowRef::new(series, sample, batch, place), told, self.options.gaps_max);
                     stored += 1;
                 }
             }
@@ -408,33 +408,16 @@ impl Engine {
 }
 
 impl State {
-    fn push(&mut self, row: Row, told: Told, gaps_max: usize) {
-        let index = row.series as usize;
-        let overflow = StatusCode(row.status).overflow();
-        if overflow {
+    fn push(&mut self, row: &RowRef<'_>, told: Told, gaps_max: usize) {
+        if StatusCode(row.status).overflow() {
             let previous = self.last_time(row.series);
-            Arc::make_mut(&mut self.ledger).overflowed(&row, previous, told, gaps_max);
+            Arc::make_mut(&mut self.ledger).overflowed(row, previous, told, gaps_max);
         }
         if self.ledger.has_open(row.series) {
-            Arc::make_mut(&mut self.ledger).value_came(&row);
+            Arc::make_mut(&mut self.ledger).value_came(row);
         }
-        self.active.push(&row);
         self.version += 1;
-        if self.changed.len() <= index {
-            self.changed.resize(index + 1, 0);
-        }
-        if let Some(changed) = self.changed.get_mut(index) {
-            *changed = self.version;
-        }
-        let last = Arc::make_mut(&mut self.last);
-        if last.len() <= index {
-            last.resize_with(index + 1, || None);
-        }
-        if let Some(slot) = last.get_mut(index)
-            && slot.as_ref().is_none_or(|known| known.key() <= row.key())
-        {
-            *slot = Some(row);
-        }
+        self.active.push(row, self.version);
     }
 
     fn advance(&mut self, sender: &Sender) {
@@ -442,9 +425,29 @@ impl State {
         self.heard.insert(sender.place.partition, sender.told.at);
     }
 
+    /// Takes the newest sample and version of each series of a table over.
+    fn remember_newest(&mut self, table: &Memtable) {
+        let length = table.series().last().map_or(0, |series| series as usize + 1);
+        let last = Arc::make_mut(&mut self.last);
+        if last.len() < length {
+            last.resize_with(length, || None);
+        }
+        if self.changed.len() < length {
+            self.changed.resize(length, 0);
+        }
+        for ((series, last), changed) in (0_u64..).zip(last).zip(&mut self.changed) {
+            let Some((row, version)) = table.newest(series) else { continue };
+            *changed = version;
+            if last.as_ref().is_none_or(|known| known.key() <= row.key()) {
+                *last = Some(row.to_row());
+            }
+        }
+    }
+
     fn freeze(&mut self) {
         let mut memtable = std::mem::take(&mut self.active);
         memtable.sort();
+        self.remember_newest(&memtable);
         self.dirty_since = None;
         self.frozen.push_back(Arc::new(Frozen {
             memtable,

@@ -43,6 +43,8 @@ pub(crate) const KEY_CHECKS: &str = "gemba.checks";
 pub(crate) const KEY_COVERED: &str = "gemba.covered";
 /// Key of a file's place among the files of its flush: `index/count`.
 pub(crate) const KEY_PART: &str = "gemba.part";
+/// Key of the receive times of messages, where these are not in the column.
+pub(crate) const KEY_RECEIVED: &str = "gemba.received";
 /// Key of the paths of files that this one replaces, separated by commas.
 pub(crate) const KEY_REPLACES: &str = "gemba.replaces";
 
@@ -61,7 +63,7 @@ pub(crate) fn schema() -> Arc<Schema> {
         (column::SERVER_TS, micros(), true),
         (column::SERVER_SUB, UInt32, true),
         (column::SERVER_TICKS, Int64, true),
-        (column::RECEIVED, timestamp(TimeUnit::Millisecond), false),
+        (column::RECEIVED, timestamp(TimeUnit::Millisecond), true),
         (column::TYPE, UInt8, false),
         (column::F64, Float64, true),
         (column::I64, Int64, true),
@@ -103,7 +105,8 @@ pub(crate) fn properties() -> WriterProperties {
             .set_column_dictionary_enabled(path(name), false)
             .set_column_encoding(path(name), Encoding::PLAIN);
     }
-    for name in [column::SERIES, column::SOURCE_TS] {
+    // Where a page holds one value alone, readers do not decode it.
+    for name in [column::SERIES, column::SOURCE_TS, column::TYPE, column::STATUS, column::PARTITION] {
         builder = builder.set_column_statistics_enabled(path(name), EnabledStatistics::Page);
     }
     builder.build()

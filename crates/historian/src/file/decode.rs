@@ -2,7 +2,8 @@
 
 use super::columns::column;
 use super::encode::SUB_PER_TICK;
-use crate::row::{Cell, Row, TICKS_PER_MILLISECOND, UNIX_EPOCH_TICKS};
+use super::received::{ReceivedTable, ticks};
+use crate::row::{Cell, Row, UNIX_EPOCH_TICKS};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Float64Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, UInt8Type, UInt32Type,
@@ -10,25 +11,52 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrowPrimitiveType, BinaryArray, PrimitiveArray, RecordBatch, StringArray};
 
-/// A column that a file may lack, because all of it is null.
-#[derive(Debug)]
-struct Optional<'a, T: ArrowPrimitiveType>(Option<&'a PrimitiveArray<T>>);
+/// Values of columns that are the same in all rows, and therefore were not decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Constants {
+    pub(crate) series: Option<u64>,
+    pub(crate) kind: Option<u8>,
+    pub(crate) status: Option<u32>,
+    pub(crate) partition: Option<u32>,
+}
 
-impl<'a, T: ArrowPrimitiveType> Optional<'a, T> {
+/// One column of a batch.
+enum Field<'a, T: ArrowPrimitiveType> {
+    /// All null, or not wanted.
+    Absent,
+    Constant(T::Native),
+    /// Without nulls.
+    Dense(&'a [T::Native]),
+    Sparse(&'a PrimitiveArray<T>),
+}
+
+impl<'a, T: ArrowPrimitiveType> Field<'a, T> {
     fn of(batch: &'a RecordBatch, name: &str) -> Self {
-        let array = batch.column_by_name(name).and_then(|array| array.as_primitive_opt::<T>());
-        Self(array.filter(|array| array.null_count() < array.len()))
+        match batch.column_by_name(name).and_then(|array| array.as_primitive_opt::<T>()) {
+            Some(array) if array.null_count() == 0 => Self::Dense(array.values()),
+            Some(array) if array.null_count() < array.len() => Self::Sparse(array),
+            _ => Self::Absent,
+        }
+    }
+
+    fn or(self, constant: Option<T::Native>) -> Self {
+        constant.map_or(self, Self::Constant)
     }
 
     fn at(&self, index: usize) -> Option<T::Native> {
-        self.0.filter(|array| index < array.len() && array.is_valid(index)).map(|array| array.value(index))
+        match self {
+            Self::Absent => None,
+            Self::Constant(value) => Some(*value),
+            Self::Dense(values) => values.get(index).copied(),
+            Self::Sparse(array) => (index < array.len() && array.is_valid(index)).then(|| array.value(index)),
+        }
     }
 }
 
 struct TimeColumns<'a> {
-    ts: Optional<'a, TimestampMicrosecondType>,
-    sub: Optional<'a, UInt32Type>,
-    ticks: Optional<'a, Int64Type>,
+    ts: Field<'a, TimestampMicrosecondType>,
+    sub: Field<'a, UInt32Type>,
+    ticks: Field<'a, Int64Type>,
 }
 
 impl TimeColumns<'_> {
@@ -47,71 +75,84 @@ impl TimeColumns<'_> {
 
 /// Typed access to a record batch of a sample file.
 pub(crate) struct Columns<'a> {
-    series: Optional<'a, UInt64Type>,
+    series: Field<'a, UInt64Type>,
     source: TimeColumns<'a>,
     server: TimeColumns<'a>,
-    received: Optional<'a, TimestampMillisecondType>,
-    kind: Optional<'a, UInt8Type>,
-    f64: Optional<'a, Float64Type>,
-    i64: Optional<'a, Int64Type>,
-    u64: Optional<'a, UInt64Type>,
+    received: Field<'a, TimestampMillisecondType>,
+    messages: Option<&'a ReceivedTable>,
+    kind: Field<'a, UInt8Type>,
+    f64: Field<'a, Float64Type>,
+    i64: Field<'a, Int64Type>,
+    u64: Field<'a, UInt64Type>,
     string: Option<&'a StringArray>,
     binary: Option<&'a BinaryArray>,
-    status: Optional<'a, UInt32Type>,
-    partition: Optional<'a, UInt32Type>,
-    offset: Optional<'a, UInt64Type>,
+    status: Field<'a, UInt32Type>,
+    partition: Field<'a, UInt32Type>,
+    offset: Field<'a, UInt64Type>,
+    rows: usize,
 }
 
 impl<'a> Columns<'a> {
-    pub(crate) fn new(batch: &'a RecordBatch) -> Self {
+    /// `messages` holds the receive times that are not in the batch.
+    pub(crate) fn new(
+        batch: &'a RecordBatch,
+        constants: Constants,
+        messages: Option<&'a ReceivedTable>,
+    ) -> Self {
         Self {
-            series: Optional::of(batch, column::SERIES),
+            series: Field::of(batch, column::SERIES).or(constants.series),
             source: TimeColumns {
-                ts: Optional::of(batch, column::SOURCE_TS),
-                sub: Optional::of(batch, column::SOURCE_SUB),
-                ticks: Optional::of(batch, column::SOURCE_TICKS),
+                ts: Field::of(batch, column::SOURCE_TS),
+                sub: Field::of(batch, column::SOURCE_SUB),
+                ticks: Field::of(batch, column::SOURCE_TICKS),
             },
             server: TimeColumns {
-                ts: Optional::of(batch, column::SERVER_TS),
-                sub: Optional::of(batch, column::SERVER_SUB),
-                ticks: Optional::of(batch, column::SERVER_TICKS),
+                ts: Field::of(batch, column::SERVER_TS),
+                sub: Field::of(batch, column::SERVER_SUB),
+                ticks: Field::of(batch, column::SERVER_TICKS),
             },
-            received: Optional::of(batch, column::RECEIVED),
-            kind: Optional::of(batch, column::TYPE),
-            f64: Optional::of(batch, column::F64),
-            i64: Optional::of(batch, column::I64),
-            u64: Optional::of(batch, column::U64),
+            received: Field::of(batch, column::RECEIVED),
+            messages,
+            kind: Field::of(batch, column::TYPE).or(constants.kind),
+            f64: Field::of(batch, column::F64),
+            i64: Field::of(batch, column::I64),
+            u64: Field::of(batch, column::U64),
             string: batch.column_by_name(column::STRING).and_then(|array| array.as_string_opt()),
             binary: batch.column_by_name(column::BINARY).and_then(|array| array.as_binary_opt()),
-            status: Optional::of(batch, column::STATUS),
-            partition: Optional::of(batch, column::PARTITION),
-            offset: Optional::of(batch, column::OFFSET),
+            status: Field::of(batch, column::STATUS).or(constants.status),
+            partition: Field::of(batch, column::PARTITION).or(constants.partition),
+            offset: Field::of(batch, column::OFFSET),
+            rows: batch.num_rows(),
         }
     }
 
-    pub(crate) fn series(&self, index: usize) -> u64 {
-        self.series.at(index).unwrap_or(0)
-    }
-
-    /// The first and the last-but-one index of a series, whose rows lie together.
+    /// Indexes of the rows of a series, which lie together.
     pub(crate) fn rows_of(&self, series: u64) -> std::ops::Range<usize> {
-        let values = self.series.0.map_or(&[][..], |array| array.values());
-        values.partition_point(|&id| id < series)..values.partition_point(|&id| id <= series)
+        match &self.series {
+            Field::Dense(values) => {
+                values.partition_point(|&id| id < series)..values.partition_point(|&id| id <= series)
+            }
+            Field::Constant(id) if *id == series => 0..self.rows,
+            _ => 0..0,
+        }
     }
 
     pub(crate) fn row(&self, index: usize) -> Row {
         let (source, source_pico) = self.source.at(index);
         let (server, server_pico) = self.server.at(index);
-        let received = self.received.at(index).unwrap_or(0).saturating_mul(TICKS_PER_MILLISECOND);
-        let received = received.saturating_add(UNIX_EPOCH_TICKS);
+        let (offset, partition) = (self.offset.at(index).unwrap_or(0), self.partition.at(index).unwrap_or(0));
+        let received = match self.received.at(index) {
+            Some(millis) => ticks(millis),
+            None => self.messages.and_then(|table| table.ticks(partition, offset)).unwrap_or(0),
+        };
         Row {
-            series: self.series(index),
+            series: self.series.at(index).unwrap_or(0),
             time: source.or(server).unwrap_or(received),
             source,
             server,
             received,
-            offset: self.offset.at(index).unwrap_or(0),
-            partition: self.partition.at(index).unwrap_or(0),
+            offset,
+            partition,
             status: self.status.at(index).unwrap_or(0),
             source_pico,
             server_pico,

@@ -1,13 +1,14 @@
 //! Rows to columns.
 
 use super::columns::schema;
+use super::received::millis;
 use crate::day::in_calendar;
-use crate::row::{Cell, Row, TICKS_PER_MILLISECOND, UNIX_EPOCH_TICKS};
-use arrow_array::RecordBatch;
+use crate::row::{CellRef, RowRef, UNIX_EPOCH_TICKS};
 use arrow_array::builder::{
-    BinaryBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
-    TimestampMillisecondBuilder, UInt8Builder, UInt32Builder, UInt64Builder,
+    ArrayBuilder, BinaryBuilder, Float64Builder, Int64Builder, PrimitiveBuilder, StringBuilder,
+    TimestampMicrosecondBuilder, TimestampMillisecondBuilder, UInt8Builder, UInt32Builder, UInt64Builder,
 };
+use arrow_array::{ArrayRef, ArrowPrimitiveType, RecordBatch};
 use arrow_schema::ArrowError;
 use std::sync::Arc;
 
@@ -15,31 +16,76 @@ use std::sync::Arc;
 pub(crate) const SUB_PER_TICK: u32 = 10_000;
 const TICKS_PER_MICRO: i64 = 10;
 
+/// A column that is null in most rows: nulls are appended together, before the next value.
+trait Nullable: ArrayBuilder + Default {
+    fn nulls(&mut self, count: usize);
+}
+
+impl<T: ArrowPrimitiveType> Nullable for PrimitiveBuilder<T> {
+    fn nulls(&mut self, count: usize) {
+        self.append_nulls(count);
+    }
+}
+
+impl Nullable for StringBuilder {
+    fn nulls(&mut self, count: usize) {
+        self.append_nulls(count);
+    }
+}
+
+impl Nullable for BinaryBuilder {
+    fn nulls(&mut self, count: usize) {
+        self.append_nulls(count);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Sparse<B>(B);
+
+impl<B: Nullable> Sparse<B> {
+    /// The builder, filled up to the row before this one.
+    fn at(&mut self, row: usize) -> &mut B {
+        let behind = row.saturating_sub(self.0.len());
+        if behind > 0 {
+            self.0.nulls(behind);
+        }
+        &mut self.0
+    }
+
+    fn finish(&mut self, rows: usize) -> ArrayRef {
+        self.at(rows).finish()
+    }
+}
+
 /// The three columns of one timestamp.
 #[derive(Debug, Default)]
 struct TimeColumns {
-    ts: TimestampMicrosecondBuilder,
-    sub: UInt32Builder,
-    ticks: Int64Builder,
+    ts: Sparse<TimestampMicrosecondBuilder>,
+    sub: Sparse<UInt32Builder>,
+    ticks: Sparse<Int64Builder>,
 }
 
 impl TimeColumns {
-    fn push(&mut self, ticks: Option<i64>, pico: u16) {
+    fn push(&mut self, row: usize, ticks: Option<i64>, pico: u16) {
         let mut sub = u32::from(pico);
         match ticks {
             Some(ticks) if in_calendar(ticks) => {
                 let unix = ticks - UNIX_EPOCH_TICKS;
-                self.ts.append_value(unix.div_euclid(TICKS_PER_MICRO));
+                self.ts.at(row).append_value(unix.div_euclid(TICKS_PER_MICRO));
                 sub += unix.rem_euclid(TICKS_PER_MICRO) as u32 * SUB_PER_TICK;
-                self.ticks.append_null();
             }
-            other => {
-                self.ts.append_null();
-                self.ticks.append_option(other);
-            }
+            Some(ticks) => self.ticks.at(row).append_value(ticks),
+            None => {}
         }
         // Zero is written as null, so that a file of whole microseconds has nothing in this column.
-        self.sub.append_option((sub != 0).then_some(sub));
+        if sub != 0 {
+            self.sub.at(row).append_value(sub);
+        }
+    }
+
+    fn finish(&mut self, rows: usize) -> [ArrayRef; 3] {
+        let ts = self.ts.at(rows).finish().with_timezone("UTC");
+        [Arc::new(ts), self.sub.finish(rows), self.ticks.finish(rows)]
     }
 }
 
@@ -50,13 +96,13 @@ pub(crate) struct BatchBuilder {
     series: UInt64Builder,
     source: TimeColumns,
     server: TimeColumns,
-    received: TimestampMillisecondBuilder,
+    received: Sparse<TimestampMillisecondBuilder>,
     kind: UInt8Builder,
-    f64: Float64Builder,
-    i64: Int64Builder,
-    u64: UInt64Builder,
-    string: StringBuilder,
-    binary: BinaryBuilder,
+    f64: Sparse<Float64Builder>,
+    i64: Sparse<Int64Builder>,
+    u64: Sparse<UInt64Builder>,
+    string: Sparse<StringBuilder>,
+    binary: Sparse<BinaryBuilder>,
     status: UInt32Builder,
     partition: UInt32Builder,
     offset: UInt64Builder,
@@ -67,28 +113,25 @@ impl BatchBuilder {
         self.rows
     }
 
-    pub(crate) fn push(&mut self, row: &Row) {
+    /// Appends a row; without `received` its receive time is left to the file's table, unless it has no other.
+    pub(crate) fn push(&mut self, row: &RowRef<'_>, received: bool) {
+        let at = self.rows;
         self.rows += 1;
         self.series.append_value(row.series);
-        self.source.push(row.source, row.source_pico);
-        self.server.push(row.server, row.server_pico);
-        let received = row.received.saturating_sub(UNIX_EPOCH_TICKS);
-        self.received.append_value(received.div_euclid(TICKS_PER_MILLISECOND));
-        self.kind.append_value(row.kind);
-        let (mut f, mut i, mut u, mut text, mut bytes) = (None, None, None, None, None);
-        match &row.cell {
-            Cell::Null => {}
-            Cell::F64(v) => f = Some(*v),
-            Cell::I64(v) => i = Some(*v),
-            Cell::U64(v) => u = Some(*v),
-            Cell::Text(v) => text = Some(&**v),
-            Cell::Binary(v) => bytes = Some(&**v),
+        self.source.push(at, row.source, row.source_pico);
+        self.server.push(at, row.server, row.server_pico);
+        if received || (row.source.is_none() && row.server.is_none()) {
+            self.received.at(at).append_value(millis(row.received));
         }
-        self.f64.append_option(f);
-        self.i64.append_option(i);
-        self.u64.append_option(u);
-        self.string.append_option(text);
-        self.binary.append_option(bytes);
+        self.kind.append_value(row.kind);
+        match row.cell {
+            CellRef::Null => {}
+            CellRef::F64(v) => self.f64.at(at).append_value(v),
+            CellRef::I64(v) => self.i64.at(at).append_value(v),
+            CellRef::U64(v) => self.u64.at(at).append_value(v),
+            CellRef::Text(v) => self.string.at(at).append_value(v),
+            CellRef::Binary(v) => self.binary.at(at).append_value(v),
+        }
         self.status.append_value(row.status);
         self.partition.append_value(row.partition);
         self.offset.append_value(row.offset);
@@ -96,24 +139,27 @@ impl BatchBuilder {
 
     /// The collected rows; the builder is empty after.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-        self.rows = 0;
+        let rows = std::mem::take(&mut self.rows);
+        let received = self.received.at(rows).finish().with_timezone("UTC");
+        let [source_ts, source_sub, source_ticks] = self.source.finish(rows);
+        let [server_ts, server_sub, server_ticks] = self.server.finish(rows);
         RecordBatch::try_new(
             schema(),
             vec![
                 Arc::new(self.series.finish()),
-                Arc::new(self.source.ts.finish().with_timezone("UTC")),
-                Arc::new(self.source.sub.finish()),
-                Arc::new(self.source.ticks.finish()),
-                Arc::new(self.server.ts.finish().with_timezone("UTC")),
-                Arc::new(self.server.sub.finish()),
-                Arc::new(self.server.ticks.finish()),
-                Arc::new(self.received.finish().with_timezone("UTC")),
+                source_ts,
+                source_sub,
+                source_ticks,
+                server_ts,
+                server_sub,
+                server_ticks,
+                Arc::new(received),
                 Arc::new(self.kind.finish()),
-                Arc::new(self.f64.finish()),
-                Arc::new(self.i64.finish()),
-                Arc::new(self.u64.finish()),
-                Arc::new(self.string.finish()),
-                Arc::new(self.binary.finish()),
+                self.f64.finish(rows),
+                self.i64.finish(rows),
+                self.u64.finish(rows),
+                self.string.finish(rows),
+                self.binary.finish(rows),
                 Arc::new(self.status.finish()),
                 Arc::new(self.partition.finish()),
                 Arc::new(self.offset.finish()),

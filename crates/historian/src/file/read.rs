@@ -1,8 +1,9 @@
 //! Reading a sample file: only the pages that hold a series, each row group checked once against its checksum.
 
-use super::columns::{KEY_CHECKS, KEY_COVERED, KEY_FORMAT, KEY_PART, KEY_REPLACES, column};
-use super::decode::Columns;
+use super::columns::{KEY_CHECKS, KEY_COVERED, KEY_FORMAT, KEY_PART, KEY_RECEIVED, KEY_REPLACES, column};
+use super::decode::{Columns, Constants};
 use super::io::PositionedFile;
+use super::received::ReceivedTable;
 use super::{FORMAT_VERSION, FileEntry};
 use crate::error::{HistorianError, Result};
 use crate::row::{Row, UNIX_EPOCH_TICKS};
@@ -22,11 +23,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Pages that are decoded together at most, so that a read of millions of rows holds few of them.
 const SPAN_PAGES: usize = 4;
 
-/// Rows of one row group.
+/// Rows of one row group: some of its pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) group: usize,
     pub(crate) rows: Range<usize>,
+    pages: Range<usize>,
+}
+
+/// How much of each row is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// All of it.
+    Full,
+    /// Times, status and value; place in the log and receive time only where the row's time comes from them.
+    Value,
 }
 
 /// Which rows of a span are wanted.
@@ -55,7 +66,11 @@ pub(crate) struct OpenFile {
     file: PositionedFile,
     metadata: ArrowReaderMetadata,
     /// Columns that hold anything but nulls.
-    projection: ProjectionMask,
+    used: Vec<usize>,
+    /// Index of each column that is treated apart.
+    at: Places,
+    /// Receive times that are not in the column.
+    received: Option<ReceivedTable>,
     groups: Vec<Group>,
     footer_bytes: usize,
 }
@@ -145,9 +160,23 @@ impl OpenFile {
                 nulls.is_none_or(|nulls| nulls < chunk.num_values() as u64)
             })
         });
-        let projection = ProjectionMask::leaves(metadata.parquet_schema(), used);
-        let footer_bytes = footer.memory_size();
-        Ok(Self { path, file, metadata, projection, groups, footer_bytes })
+        let used = used.collect();
+        let missing = || HistorianError::damaged(&path, "a column is missing");
+        let at = Places::of(footer).ok_or_else(missing)?;
+        let received = match value(footer, KEY_RECEIVED) {
+            Some(text) => Some(
+                ReceivedTable::decode(text)
+                    .ok_or_else(|| HistorianError::damaged(&path, "its receive times cannot be read"))?,
+            ),
+            None => None,
+        };
+        let footer_bytes = footer.memory_size() + received.as_ref().map_or(0, ReceivedTable::memory);
+        Ok(Self { path, file, metadata, used, at, received, groups, footer_bytes })
+    }
+
+    /// Receive times that are not in the column.
+    pub(crate) const fn received(&self) -> Option<&ReceivedTable> {
+        self.received.as_ref()
     }
 
     pub(crate) const fn footer_bytes(&self) -> usize {
@@ -178,23 +207,19 @@ impl OpenFile {
             .metadata
             .metadata()
             .offset_index()
-            .and_then(|index| index.get(group)?.first())
+            .and_then(|index| index.get(group)?.get(self.at.series))
             .map_or(&[][..], |pages| pages.page_locations().as_slice());
         let start = |page: usize| locations.get(page).map_or(facts.rows, |at| at.first_row_index as usize);
-        let mut pages_in_span = 0;
         for page in (0..locations.len().max(1)).filter(|&page| wanted(page)) {
             let rows = (if page == 0 { 0 } else { start(page) })..start(page + 1);
             match spans.last_mut() {
                 Some(last)
-                    if last.group == group && last.rows.end == rows.start && pages_in_span < SPAN_PAGES =>
+                    if last.group == group && last.pages.end == page && last.pages.len() < SPAN_PAGES =>
                 {
                     last.rows.end = rows.end;
-                    pages_in_span += 1;
+                    last.pages.end = page + 1;
                 }
-                _ => {
-                    spans.push(Span { group, rows });
-                    pages_in_span = 1;
-                }
+                _ => spans.push(Span { group, rows, pages: page..page + 1 }),
             }
         }
     }
@@ -204,13 +229,13 @@ impl OpenFile {
         let Some(index) = self.metadata.metadata().column_index().and_then(|index| index.get(group)) else {
             return true;
         };
-        if let Some((first, last)) = index.first().and_then(|column| bounds(column, page))
+        if let Some((first, last)) = index.get(self.at.series).and_then(|column| bounds(column, page))
             && (wanted.series < first as u64 || (last as u64) < wanted.series)
         {
             return false;
         }
         // Only where each row has a source time does that say by which times the rows are sorted.
-        match index.get(1) {
+        match index.get(self.at.source_ts) {
             Some(column) if column.null_count(page) == Some(0) => match bounds(column, page) {
                 Some((first, last)) => {
                     ticks(last).saturating_add(9) >= wanted.from && ticks(first) < wanted.to
@@ -222,16 +247,17 @@ impl OpenFile {
     }
 
     /// Wanted rows of a span (all of them without `wanted`), in the file's order.
-    pub(crate) fn load(&self, span: &Span, wanted: Option<Wanted>) -> Result<Vec<Row>> {
+    pub(crate) fn load(&self, span: &Span, wanted: Option<Wanted>, detail: Detail) -> Result<Vec<Row>> {
         self.check(span.group)?;
         let failed = |error: &dyn std::fmt::Display| HistorianError::damaged(&self.path, error);
         let selection = RowSelection::from(vec![
             RowSelector::skip(span.rows.start),
             RowSelector::select(span.rows.len()),
         ]);
+        let constants = self.constants(span);
         let reader =
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
-                .with_projection(self.projection.clone())
+                .with_projection(self.projection(span, &constants, detail))
                 .with_row_groups(vec![span.group])
                 .with_row_selection(selection)
                 .with_batch_size(span.rows.len().max(1))
@@ -240,7 +266,7 @@ impl OpenFile {
         let mut rows = Vec::new();
         for batch in reader {
             let batch = batch.map_err(|error| failed(&error))?;
-            let columns = Columns::new(&batch);
+            let columns = Columns::new(&batch, constants, self.received.as_ref());
             match wanted {
                 None => rows.extend((0..batch.num_rows()).map(|index| columns.row(index))),
                 Some(wanted) => rows.extend(
@@ -252,6 +278,47 @@ impl OpenFile {
             }
         }
         Ok(rows)
+    }
+
+    /// Columns that hold one value alone in all pages of a span.
+    fn constants(&self, span: &Span) -> Constants {
+        let index = self.metadata.metadata().column_index().and_then(|index| index.get(span.group));
+        let constant = |column: usize| {
+            let column = index?.get(column)?;
+            let mut found = None;
+            for page in span.pages.clone() {
+                let (first, last) = bounds(column, page)?;
+                if first != last || column.null_count(page) != Some(0) || found.is_some_and(|f| f != first) {
+                    return None;
+                }
+                found = Some(first);
+            }
+            found
+        };
+        Constants {
+            series: constant(self.at.series).map(|id| id as u64),
+            kind: constant(self.at.kind).and_then(|kind| u8::try_from(kind).ok()),
+            status: constant(self.at.status).map(|status| status as u32),
+            partition: constant(self.at.partition).map(|partition| partition as u32),
+        }
+    }
+
+    fn projection(&self, span: &Span, constants: &Constants, detail: Detail) -> ProjectionMask {
+        let index = self.metadata.metadata().column_index().and_then(|index| index.get(span.group));
+        let times = index.and_then(|index| index.get(self.at.source_ts));
+        let has_times =
+            times.is_some_and(|times| span.pages.clone().all(|page| times.null_count(page) == Some(0)));
+        let brief = detail == Detail::Value && has_times;
+        let skip = |column: usize| {
+            let at = &self.at;
+            (column == at.series && constants.series.is_some())
+                || (column == at.kind && constants.kind.is_some())
+                || (column == at.status && constants.status.is_some())
+                || (column == at.partition && (brief || constants.partition.is_some()))
+                || (brief && (column == at.offset || column == at.received))
+        };
+        let wanted = self.used.iter().copied().filter(|&column| !skip(column));
+        ProjectionMask::leaves(self.metadata.parquet_schema(), wanted)
     }
 
     /// Compares a row group with its checksum, the first time that it is read.
@@ -287,6 +354,9 @@ fn bounds(column: &ColumnIndexMetaData, page: usize) -> Option<(i64, i64)> {
         ColumnIndexMetaData::INT64(index) if page < index.num_pages() as usize => {
             Some((*index.min_value(page)?, *index.max_value(page)?))
         }
+        ColumnIndexMetaData::INT32(index) if page < index.num_pages() as usize => {
+            Some(((*index.min_value(page)?).into(), (*index.max_value(page)?).into()))
+        }
         _ => None,
     }
 }
@@ -294,6 +364,34 @@ fn bounds(column: &ColumnIndexMetaData, page: usize) -> Option<(i64, i64)> {
 fn value<'a>(footer: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
     let pairs = footer.file_metadata().key_value_metadata()?;
     pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+}
+
+/// Where columns lie that are treated apart.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    series: usize,
+    source_ts: usize,
+    received: usize,
+    kind: usize,
+    status: usize,
+    partition: usize,
+    offset: usize,
+}
+
+impl Places {
+    fn of(footer: &ParquetMetaData) -> Option<Self> {
+        let columns = footer.file_metadata().schema_descr().columns();
+        let at = |name: &str| columns.iter().position(|column| column.name() == name);
+        Some(Self {
+            series: at(column::SERIES)?,
+            source_ts: at(column::SOURCE_TS)?,
+            received: at(column::RECEIVED)?,
+            kind: at(column::TYPE)?,
+            status: at(column::STATUS)?,
+            partition: at(column::PARTITION)?,
+            offset: at(column::OFFSET)?,
+        })
+    }
 }
 
 fn check_format(path: &Path, footer: &ParquetMetaData) -> Result<()> {

@@ -1,11 +1,14 @@
 //! Writing a sample file: temporary name, fsync, rename, fsync of the folder.
 
 use super::FileEntry;
-use super::columns::{KEY_CHECKS, KEY_COVERED, KEY_PART, KEY_REPLACES, ROW_GROUP_ROWS, properties, schema};
+use super::columns::{
+    KEY_CHECKS, KEY_COVERED, KEY_PART, KEY_RECEIVED, KEY_REPLACES, ROW_GROUP_ROWS, properties, schema,
+};
 use super::encode::BatchBuilder;
 use super::io::CheckedWriter;
+use super::received::ReceivedTable;
 use crate::error::{HistorianError, Result};
-use crate::row::Row;
+use crate::row::RowRef;
 use arrow_array::RecordBatch;
 use gemba_base::disk::Disk;
 use parquet::arrow::ArrowWriter;
@@ -44,11 +47,18 @@ pub(crate) struct SampleWriter<'a> {
     batch: BatchBuilder,
     in_group: usize,
     checks: String,
+    /// Receive times that are not written into the column.
+    received: Option<ReceivedTable>,
 }
 
 impl<'a> SampleWriter<'a> {
-    /// `name` is the path below `root`.
-    pub(crate) fn create(disk: &'a dyn Disk, root: &Path, name: String) -> Result<Self> {
+    /// `name` is the path below `root`. A table of receive times must hold those of all messages.
+    pub(crate) fn create(
+        disk: &'a dyn Disk,
+        root: &Path,
+        name: String,
+        received: Option<ReceivedTable>,
+    ) -> Result<Self> {
         let path = root.join(&name);
         if let Some(folder) = path.parent() {
             create_folder(disk, folder)?;
@@ -72,16 +82,16 @@ impl<'a> SampleWriter<'a> {
             tail_crc: 0,
         };
         let (batch, checks) = (BatchBuilder::default(), String::new());
-        Ok(Self { path, temporary, entry, writer, batch, in_group: 0, checks })
+        Ok(Self { path, temporary, entry, writer, batch, in_group: 0, checks, received })
     }
 
-    pub(crate) fn push(&mut self, row: &Row) -> Result<()> {
+    pub(crate) fn push(&mut self, row: &RowRef<'_>) -> Result<()> {
         let entry = &mut self.entry;
         entry.rows += 1;
         entry.series = (entry.series.0.min(row.series), entry.series.1.max(row.series));
         entry.time = (entry.time.0.min(row.time), entry.time.1.max(row.time));
         entry.received = entry.received.max(row.received);
-        self.batch.push(row);
+        self.batch.push(row, self.received.is_none());
         self.in_group += 1;
         if self.batch.rows() >= BATCH_ROWS || self.in_group >= ROW_GROUP_ROWS {
             self.write_batch()?;
@@ -133,6 +143,9 @@ impl<'a> SampleWriter<'a> {
         }
         if self.in_group > 0 {
             self.end_group()?;
+        }
+        if let Some(table) = self.received.take() {
+            self.writer.append_key_value_metadata(KeyValue::new(KEY_RECEIVED.to_owned(), table.encode()));
         }
         let start = self.writer.inner_mut().section().0;
         let checks = std::mem::take(&mut self.checks);

@@ -1,11 +1,11 @@
 use super::*;
-use crate::row::Cell;
+use crate::row::CellRef;
 use expect_test::{Expect, expect};
 
 const MAX: usize = 1_000;
 
-fn row(series: u64, time: i64, status: u32) -> Row {
-    Row {
+fn row(series: u64, time: i64, status: u32) -> RowRef<'static> {
+    RowRef {
         series,
         time,
         source: Some(time),
@@ -17,7 +17,7 @@ fn row(series: u64, time: i64, status: u32) -> Row {
         source_pico: 0,
         server_pico: 0,
         kind: 0,
-        cell: Cell::Null,
+        cell: CellRef::Null,
     }
 }
 

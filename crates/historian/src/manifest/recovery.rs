@@ -3,7 +3,7 @@
 use super::Manifest;
 use crate::error::{HistorianError, Result};
 use crate::file::FileEntry;
-use crate::file::read::OpenFile;
+use crate::file::read::{Detail, OpenFile};
 use crate::row::Row;
 use gemba_base::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -119,7 +119,7 @@ fn last_complete(strays: &[Stray]) -> Option<u64> {
 /// Finds the times of a file, and its newest rows.
 fn read(stray: &mut Stray, last: &mut HashMap<u64, Row>) -> Result<()> {
     for span in stray.open.all_spans() {
-        for row in stray.open.load(&span, None)? {
+        for row in stray.open.load(&span, None, Detail::Full)? {
             let time = &mut stray.entry.time;
             *time = (time.0.min(row.time), time.1.max(row.time));
             stray.entry.received = stray.entry.received.max(row.received);

@@ -2,7 +2,7 @@
 
 use crate::error::HistorianError;
 use crate::file::SampleFile;
-use crate::file::read::{OpenFile, Span, Wanted};
+use crate::file::read::{Detail, OpenFile, Span, Wanted};
 use crate::row::Row;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ struct Pages {
     open: Arc<OpenFile>,
     spans: VecDeque<Span>,
     wanted: Option<Wanted>,
+    detail: Detail,
 }
 
 /// One sorted source.
@@ -36,7 +37,15 @@ impl Cursor {
         spans: Vec<Span>,
         wanted: Option<Wanted>,
     ) -> Self {
-        Self { rows: Vec::new(), pages: Some(Pages { file, open, spans: spans.into(), wanted }) }
+        let pages = Pages { file, open, spans: spans.into(), wanted, detail: Detail::Full };
+        Self { rows: Vec::new(), pages: Some(pages) }
+    }
+
+    /// Leaves out what only merging needs, because there is nothing to merge with.
+    pub(crate) const fn only_values(&mut self) {
+        if let Some(pages) = &mut self.pages {
+            pages.detail = Detail::Value;
+        }
     }
 
     fn fill(&mut self, descending: bool, on_damage: &mut OnDamage<'_>) {
@@ -44,7 +53,7 @@ impl Cursor {
         while self.rows.is_empty() {
             let next = if descending { pages.spans.pop_back() } else { pages.spans.pop_front() };
             let Some(span) = next else { return };
-            match pages.open.load(&span, pages.wanted) {
+            match pages.open.load(&span, pages.wanted, pages.detail) {
                 Ok(rows) => self.rows = rows,
                 Err(error) => {
                     on_damage(&pages.file, span.group, error);

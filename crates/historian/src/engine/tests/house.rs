@@ -3,7 +3,7 @@
 use crate::decoder::Decoder;
 use crate::engine::Engine;
 use crate::error::HistorianError;
-use crate::file::read::Wanted;
+use crate::file::read::{Detail, Wanted};
 use crate::options::HistorianOptions;
 use crate::read::Scan;
 use crate::testing::at;
@@ -93,7 +93,7 @@ impl House {
     ) -> Vec<StoredSample> {
         let wanted = Wanted { series, from: from.ticks(), to: to.ticks() };
         let mut samples = Vec::new();
-        self.engine().scan(Scan { wanted, descending }, &mut |row| {
+        self.engine().scan(Scan { wanted, descending, detail: Detail::Full }, &mut |row| {
             samples.push(row.stored());
             ControlFlow::Continue(())
         });
