@@ -1,4 +1,5 @@
 // The three places, each with what a person does there.
+import { statSync } from 'node:fs';
 
 /** Waits until a text differs from what it was: live values move. */
 async function moves(page, locator, within = 8000) {
@@ -11,6 +12,14 @@ async function moves(page, locator, within = 8000) {
   return false;
 }
 
+/** What the address keeps of the series page, as it is seen. */
+async function stateOf(page) {
+  const chosen = await page.getByRole('region', { name: 'Chosen series' }).locator('strong').innerText();
+  const search = await page.getByRole('searchbox').inputValue();
+  const open = await page.getByRole('list', { name: 'From the network to the source' }).count();
+  return `${page.url()} ${search} ${chosen} ${open}`;
+}
+
 export async function visitFlow({ page, base, journal, look }) {
   await page.goto(`${base}/flow`);
   for (const stage of ['Field', 'Edge', 'Hub', 'Store']) await page.getByRole('region', { name: stage, exact: true }).waitFor();
@@ -18,6 +27,20 @@ export async function visitFlow({ page, base, journal, look }) {
   await page.getByRole('table', { name: 'Servers' }).waitFor();
   journal.check('the pulse moves', await moves(page, page.getByRole('contentinfo')));
   await look('flow', () => page.getByRole('table', { name: 'Servers' }).waitFor());
+  await page.keyboard.press('u');
+  await page.getByRole('contentinfo').getByText('UTC').waitFor();
+  await page.keyboard.press('u');
+  journal.check('U switches to UTC and back', (await page.getByRole('contentinfo').getByText('UTC').count()) === 0);
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('deutsch');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Was einen Menschen braucht' }).waitFor();
+  await look('flow-german');
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('english');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'What needs a person' }).waitFor();
+  journal.check('the palette changes the language', (await page.locator('html').getAttribute('lang')) === 'en');
   const row = page.getByRole('table', { name: 'Servers' }).getByRole('button').first();
   await row.click();
   await page.getByRole('list', { name: 'From the network to the source' }).waitFor();
@@ -55,9 +78,11 @@ export async function visitSeries({ page, base, journal, look }) {
   await page.keyboard.press(' ');
   await page.waitForTimeout(400);
   await look('series-open');
+  const before = await stateOf(page);
   await page.reload();
   await rows.first().waitFor();
-  journal.check('a reload changes nothing', (await page.getByText('chosen').count()) > 0 && (await page.getByRole('searchbox').inputValue()) === name);
+  const after = await stateOf(page);
+  journal.check('a reload changes nothing', before === after, `${before} became ${after}`);
   await page.goto(`${base}/series?by=server`);
   await rows.first().waitFor();
   await rows.first().focus();
@@ -95,6 +120,12 @@ export async function visitTrends({ page, base, journal, look }) {
   await page.waitForTimeout(1200);
   await look('trends', () => page.locator('.u-over').first().waitFor());
   journal.check('readings move', await moves(page, page.getByRole('table')));
+
+  for (const [button, ending] of [['CSV', '.csv'], ['PNG', '.png']]) {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: button, exact: true }).click()]);
+    const { size } = statSync(await file.path());
+    journal.check(`${button} is saved`, file.suggestedFilename().endsWith(ending) && size > 100, `${file.suggestedFilename()} ${size} bytes`);
+  }
 
   const over = page.locator('.u-over').first();
   const box = await over.boundingBox();
