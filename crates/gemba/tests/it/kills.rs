@@ -6,6 +6,7 @@
 mod faults;
 mod rig;
 
+use crate::support::alone;
 use crate::support::checker::{self, Clockwork, Gap, Series};
 use faults::{Fault, Window};
 use gemba_model::DateTime;
@@ -22,6 +23,7 @@ fn setting(name: &str) -> Option<u64> {
 
 #[test]
 fn kills_cuts_and_full_disks_lose_nothing() {
+    let _alone = alone();
     let events = setting("GEMBA_SOAK_EVENTS").unwrap_or(EVENTS);
     let seed = setting("GEMBA_SOAK_SEED").unwrap_or_else(gemba_base::random::number);
     println!("seed {seed}, {events} events");

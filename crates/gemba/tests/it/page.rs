@@ -4,7 +4,7 @@ use crate::support::chain::{FREE_PORTS, Gemba};
 use crate::support::http::Rest;
 use crate::support::peers::{root, skip};
 use crate::support::process::{Process, gemba};
-use crate::support::{Folder, checker, wait_for};
+use crate::support::{Folder, alone, checker, wait_for};
 use gemba_base::{Clock, SystemClock};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -35,6 +35,7 @@ fn a_person_signs_in_sees_values_move_and_a_dead_server() {
     if !web.join("dist/index.html").is_file() || !web.join("node_modules/playwright-core").is_dir() {
         return skip("the built page (cargo x web)");
     }
+    let _alone = alone();
     let folder = Folder::new("page");
     let published = folder.path().join("publishednodes.json").display().to_string();
     let mut plant = start_plant(&folder, &published);

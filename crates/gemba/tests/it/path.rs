@@ -3,7 +3,7 @@
 use crate::support::chain::{FREE_PORTS, Gemba};
 use crate::support::checker::{Clockwork, counts, gaps, series};
 use crate::support::peers::{CounterServer, Vendor};
-use crate::support::{Folder, wait_for};
+use crate::support::{Folder, alone, wait_for};
 use std::time::Duration;
 
 const TAGS: u32 = 20;
@@ -12,6 +12,7 @@ const COUNTS: usize = 60;
 
 #[test]
 fn counters_of_other_peoples_servers_are_stored_once_in_order_to_the_tick() {
+    let _alone = alone();
     let folder = Folder::new("path");
     let cases = [
         (Vendor::Asyncua, false),

@@ -8,7 +8,7 @@ use crate::support::chain::{FREE_PORTS, Gemba};
 use crate::support::checker::{self, Series};
 use crate::support::http::Rest;
 use crate::support::peers::{CounterServer, Vendor};
-use crate::support::{Folder, wait_for};
+use crate::support::{Folder, alone, wait_for};
 use gemba_base::{Clock, SystemClock};
 use gemba_model::DateTime;
 use hosts::Host;
@@ -28,6 +28,7 @@ enum Outage {
 
 #[test]
 fn values_flow_again_and_the_outage_is_in_the_ledger() {
+    let _alone = alone();
     let folder = Folder::new("reconnect");
     let Some(host) = Host::make() else {
         crate::support::peers::skip("network namespaces with iptables (root)");

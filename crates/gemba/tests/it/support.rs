@@ -8,7 +8,15 @@ pub(crate) mod peers;
 pub(crate) mod process;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Tests over the whole chain run one after the other: each is many processes, and a machine has few cores.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    // A test that failed before says so itself.
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A folder of its own for one test, deleted when the test passed.
 #[derive(Debug)]
