@@ -12,6 +12,8 @@ async function moves(page, locator, within = 8000) {
   return false;
 }
 
+const palette = (page) => page.getByRole('dialog').getByRole('combobox');
+
 /** What the address keeps of the series page, as it is seen. */
 async function stateOf(page) {
   const chosen = await page.getByRole('region', { name: 'Chosen series' }).locator('strong').innerText();
@@ -32,11 +34,13 @@ export async function visitFlow({ page, base, journal, look }) {
   await page.keyboard.press('u');
   journal.check('U switches to UTC and back', (await page.getByRole('contentinfo').getByText('UTC').count()) === 0);
   await page.keyboard.press('Control+k');
+  await palette(page).waitFor();
   await page.keyboard.type('deutsch');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Was einen Menschen braucht' }).waitFor();
   await look('flow-german');
   await page.keyboard.press('Control+k');
+  await palette(page).waitFor();
   await page.keyboard.type('english');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'What needs a person' }).waitFor();
@@ -100,13 +104,12 @@ export async function visitTrends({ page, base, journal, look }) {
   await page.getByRole('heading', { name: 'Put values over time' }).waitFor();
   await look('trends-empty');
   await page.keyboard.press('Control+k');
-  const palette = page.getByRole('combobox', { name: 'Search series, places and actions' });
-  await palette.waitFor();
+  await palette(page).waitFor();
   await look('palette');
   await page.keyboard.press('Escape');
-  await palette.waitFor({ state: 'detached' });
+  await palette(page).waitFor({ state: 'detached' });
   await page.getByRole('button', { name: 'Add series' }).click();
-  await palette.waitFor();
+  await palette(page).waitFor();
   await page.getByRole('option').nth(3).waitFor();
   const wanted = Math.min(4, await page.getByRole('option').count());
   for (let count = 0; count < wanted; count += 1) {

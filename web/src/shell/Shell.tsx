@@ -12,7 +12,10 @@ import classes from './Shell.module.css';
 import { TopLine } from './TopLine';
 import { useKeys } from './useKeys';
 
-const CommandPalette = lazy(() => import('./CommandPalette').then((module) => ({ default: module.CommandPalette })));
+const loadPalette = () => import('./CommandPalette');
+const CommandPalette = lazy(() => loadPalette().then((module) => ({ default: module.CommandPalette })));
+/** Once the page has settled; whoever presses Ctrl-K and types on must not lose a letter. */
+const PRELOAD_MS = 1_500;
 
 export function Shell() {
   const { t } = useWords();
@@ -22,7 +25,11 @@ export function Shell() {
   useEffect(() => {
     live.onSessionEnd = signedOut;
     live.start();
-    return () => live.stop();
+    const preload = setTimeout(() => void loadPalette(), PRELOAD_MS);
+    return () => {
+      clearTimeout(preload);
+      live.stop();
+    };
   }, []);
 
   return (

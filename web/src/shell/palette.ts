@@ -20,6 +20,8 @@ function set(next: PaletteState): void {
 export const openPalette = (mode: PaletteMode): void => set({ open: true, mode });
 export const closePalette = (): void => set({ ...state, open: false });
 
+export const paletteOpen = (): boolean => state.open;
+
 export function usePalette(): PaletteState {
   return useSyncExternalStore(
     (listener) => {

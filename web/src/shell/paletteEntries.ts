@@ -30,6 +30,8 @@ export function matches(text: string, search: string): boolean {
     .every((word) => lower.includes(word));
 }
 
+const startsWith = (text: string, search: string): boolean => text.toLowerCase().startsWith(search.toLowerCase());
+
 export function usePaletteEntries(search: string, mode: PaletteMode, found: readonly Series[]): PaletteEntry[] {
   const { t } = useWords();
   const navigate = useNavigate();
@@ -37,7 +39,9 @@ export function usePaletteEntries(search: string, mode: PaletteMode, found: read
   const { utc, scheme } = usePreferences();
   const shown = mode === 'add' ? idList(address.s) : [];
 
-  const series = found.map((each): PaletteEntry => {
+  // While an answer is under way, what is shown belongs to the text before; only what fits the new one may stay.
+  const fittingSeries = found.filter((each) => search === '' || matches(`${each.name} ${each.nodeId} ${each.source}`, search));
+  const series = fittingSeries.map((each): PaletteEntry => {
     const on = shown.includes(each.id);
     const full = shown.length >= TRENDS_MAX && !on;
     return {
@@ -72,5 +76,6 @@ export function usePaletteEntries(search: string, mode: PaletteMode, found: read
     action('signOut', 'leave', t('person.signOut'), () => void import('./PersonMenu').then(({ signOut }) => signOut())),
   ];
   const fitting = [...places, ...actions].filter((entry) => search === '' || matches(`${entry.text} ${entry.detail}`, search));
-  return search === '' ? [...fitting, ...series] : [...series, ...fitting];
+  const named = fitting.filter((entry) => startsWith(entry.text, search));
+  return search === '' ? [...fitting, ...series] : [...named, ...series, ...fitting.filter((entry) => !named.includes(entry))];
 }
