@@ -1,17 +1,23 @@
-//! Samples that are not in a file yet, in 40 bytes each.
+//! Samples that are not in a file yet, in 48 bytes each.
+//!
+//! Rows are appended in order of arrival, because scattering them over thousands of buffers costs a cache miss
+//! each. A full chunk, which still fits the cache, is sorted by series; reads and flushes merge the chunks.
 
 use crate::day::Day;
+use crate::error::Result;
+use crate::file::columns::Present;
 use crate::row::{CellRef, Place, Row, RowKey, RowRef};
 use std::collections::BTreeMap;
 use std::mem::size_of;
 
-/// A row without its series and with its text and place elsewhere.
+/// A row with its text and place elsewhere.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     source: i64,
     server: i64,
     /// The scalar's bits, or start and length in the table's bytes.
     bits: u64,
+    series: u32,
     /// Index into the table's messages.
     message: u32,
     status: u32,
@@ -25,27 +31,49 @@ const HAS_SOURCE: u8 = 1;
 const HAS_SERVER: u8 = 2;
 const CELL_SHIFT: u8 = 2;
 
-/// The samples of one series in order of arrival, or sorted.
-#[derive(Debug, Default)]
-struct Buffer {
+/// Rows of a chunk: 768 KiB, within the second level cache of today's processors.
+const CHUNK_ROWS: usize = 16_384;
+
+/// Sorted by series, then by [`RowKey`], then by arrival.
+#[derive(Debug)]
+struct Chunk {
     slots: Vec<Slot>,
-    /// The store's version at the last row.
-    version: u64,
-    /// The slot that sorts last.
-    newest: u32,
-    /// Whether a row came that sorts before an earlier one.
-    unsorted: bool,
+    /// Smallest and largest time.
+    span: (i64, i64),
 }
 
-/// An append buffer for each series. Ids are dense, so that they index a vector.
+impl Chunk {
+    fn run(&self, series: u64) -> &[Slot] {
+        let start = self.slots.partition_point(|slot| u64::from(slot.series) < series);
+        let rest = self.slots.get(start..).unwrap_or_default();
+        let length = rest.partition_point(|slot| u64::from(slot.series) == series);
+        rest.get(..length).unwrap_or_default()
+    }
+}
+
+/// What is known of a series at a glance.
+#[derive(Debug, Clone, Copy, Default)]
+struct Head {
+    /// Key of the row that sorts last.
+    newest: Option<RowKey>,
+    /// Its chunk, and its place there while that is the one being filled.
+    chunk: u32,
+    place: u32,
+    /// The store's version at the row that came last.
+    version: u64,
+}
+
+/// Samples of all series. Ids are dense, so that they index a vector.
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
-    buffers: Vec<Buffer>,
+    heads: Vec<Head>,
+    chunks: Vec<Chunk>,
+    /// The chunk being filled, in order of arrival.
+    open: Vec<Slot>,
     messages: Vec<Place>,
     bytes: Vec<u8>,
     rows: usize,
-    /// Bytes in use, with what vectors have in reserve.
-    memory: usize,
+    present: Present,
     /// Rows of each day but the current one.
     days: BTreeMap<Day, usize>,
     /// The day of the last row, its bounds, and its rows that are not in `days` yet.
@@ -58,7 +86,11 @@ impl Memtable {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.memory + self.bytes.capacity() + self.messages.capacity() * size_of::<Place>()
+        let slots = (self.chunks.len() + usize::from(!self.open.is_empty())) * CHUNK_ROWS * size_of::<Slot>();
+        slots
+            + self.bytes.capacity()
+            + self.heads.capacity() * size_of::<Head>()
+            + self.messages.capacity() * size_of::<Place>()
     }
 
     /// Rows of each day.
@@ -68,6 +100,11 @@ impl Memtable {
             *days.entry(day).or_default() += rows;
         }
         days
+    }
+
+    /// Columns that a file of these rows needs.
+    pub(crate) const fn present(&self) -> Present {
+        self.present
     }
 
     /// Where the messages lie that rows are of, in order of arrival.
@@ -82,12 +119,11 @@ impl Memtable {
         }
     }
 
-    /// Appends a row of the message begun last, at a version of the store.
+    /// Appends a row of the message begun last, at a version of the store. Ids of series are below 2³².
     pub(crate) fn push(&mut self, row: &RowRef<'_>, version: u64) {
         let index = row.series as usize;
-        if self.buffers.len() <= index {
-            self.memory += (index + 1 - self.buffers.len()) * size_of::<Buffer>();
-            self.buffers.resize_with(index + 1, Buffer::default);
+        if self.heads.len() <= index {
+            self.heads.resize(index + 1, Head::default());
         }
         self.count_day(row.time);
         let (tag, bits) = match row.cell {
@@ -98,10 +134,23 @@ impl Memtable {
             CellRef::Text(text) => (4, self.keep(text.as_bytes())),
             CellRef::Binary(bytes) => (5, self.keep(bytes)),
         };
-        let slot = Slot {
+        self.present = self.present.with(present(row));
+        if let Some(head) = self.heads.get_mut(index) {
+            head.version = version;
+            if head.newest.is_none_or(|newest| newest <= row.key()) {
+                head.newest = Some(row.key());
+                head.chunk = self.chunks.len() as u32;
+                head.place = self.open.len() as u32;
+            }
+        }
+        if self.open.capacity() == 0 {
+            self.open.reserve_exact(CHUNK_ROWS);
+        }
+        self.open.push(Slot {
             source: row.source.unwrap_or(0),
             server: row.server.unwrap_or(0),
             bits,
+            series: row.series as u32,
             message: self.messages.len().saturating_sub(1) as u32,
             status: row.status,
             source_pico: row.source_pico,
@@ -110,20 +159,11 @@ impl Memtable {
             flags: (tag << CELL_SHIFT)
                 | if row.source.is_some() { HAS_SOURCE } else { 0 }
                 | if row.server.is_some() { HAS_SERVER } else { 0 },
-        };
-        let messages = &self.messages;
-        let Some(buffer) = self.buffers.get_mut(index) else { return };
-        let newest = buffer.slots.get(buffer.newest as usize).map(|slot| key(slot, messages));
-        if newest.is_some_and(|newest| row.key() < newest) {
-            buffer.unsorted = true;
-        } else {
-            buffer.newest = buffer.slots.len() as u32;
-        }
-        buffer.version = version;
-        let before = buffer.slots.capacity();
-        buffer.slots.push(slot);
-        self.memory += (buffer.slots.capacity() - before) * size_of::<Slot>();
+        });
         self.rows += 1;
+        if self.open.len() == CHUNK_ROWS {
+            self.seal();
+        }
     }
 
     fn count_day(&mut self, time: i64) {
@@ -147,7 +187,30 @@ impl Memtable {
         (start << 32) | bytes.len() as u64
     }
 
-    fn row(&self, series: u64, slot: &Slot) -> RowRef<'_> {
+    /// Sorts the open chunk and begins a new one with the next row.
+    pub(crate) fn seal(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let open = std::mem::take(&mut self.open);
+        // Series and place in one number: sorting these is much cheaper than sorting slots.
+        let mut order: Vec<u64> =
+            open.iter().zip(0_u64..).map(|(slot, at)| u64::from(slot.series) << 32 | at).collect();
+        order.sort_unstable();
+        let places = order.iter().map(|entry| (entry & 0xFFFF_FFFF) as usize);
+        let mut slots: Vec<Slot> = places.filter_map(|at| open.get(at).copied()).collect();
+        let messages = &self.messages;
+        for run in slots.chunk_by_mut(|a, b| a.series == b.series) {
+            if !run.is_sorted_by_key(|slot| key(slot, messages)) {
+                run.sort_by_key(|slot| key(slot, messages));
+            }
+        }
+        let times = || slots.iter().map(|slot| time(slot, place(slot, messages)));
+        let span = (times().min().unwrap_or(i64::MAX), times().max().unwrap_or(i64::MIN));
+        self.chunks.push(Chunk { slots, span });
+    }
+
+    fn row(&self, slot: &Slot) -> RowRef<'_> {
         let place = place(slot, &self.messages);
         let bytes = || {
             let (start, length) = ((slot.bits >> 32) as usize, (slot.bits & 0xFFFF_FFFF) as usize);
@@ -162,7 +225,7 @@ impl Memtable {
             _ => CellRef::Null,
         };
         RowRef {
-            series,
+            series: slot.series.into(),
             time: time(slot, place),
             source: (slot.flags & HAS_SOURCE != 0).then_some(slot.source),
             server: (slot.flags & HAS_SERVER != 0).then_some(slot.server),
@@ -177,67 +240,100 @@ impl Memtable {
         }
     }
 
-    /// Puts late rows in their place. Rows of equal keys keep the order in which they came.
-    pub(crate) fn sort(&mut self) {
-        let messages = &self.messages;
-        for buffer in self.buffers.iter_mut().filter(|buffer| buffer.unsorted) {
-            buffer.slots.sort_by_key(|slot| key(slot, messages));
-            buffer.unsorted = false;
-            buffer.newest = buffer.slots.len().saturating_sub(1) as u32;
-        }
-    }
-
-    /// Slots of a sorted series with `from <= time < to`.
-    fn slots(&self, series: u64, from: i64, to: i64) -> &[Slot] {
-        let slots = self.buffers.get(series as usize).map_or(&[][..], |buffer| &buffer.slots);
-        let time = |slot: &Slot| time(slot, place(slot, &self.messages));
-        let inside = |slot: Option<&Slot>| slot.is_none_or(|slot| from <= time(slot) && time(slot) < to);
-        if inside(slots.first()) && inside(slots.last()) {
-            return slots;
-        }
-        let start = slots.partition_point(|slot| time(slot) < from);
-        let end = slots.partition_point(|slot| time(slot) < to);
-        slots.get(start..end).unwrap_or_default()
-    }
-
     /// Rows of a series with `from <= time < to`, in order.
     pub(crate) fn range(&self, series: u64, from: i64, to: i64) -> Vec<Row> {
-        let Some(buffer) = self.buffers.get(series as usize) else { return Vec::new() };
-        let row = |slot: &Slot| self.row(series, slot).to_row();
-        if buffer.unsorted {
-            let wanted = buffer.slots.iter().map(|slot| self.row(series, slot));
-            let wanted = wanted.filter(|row| from <= row.time && row.time < to);
-            let mut rows: Vec<Row> = wanted.map(RowRef::to_row).collect();
-            rows.sort_by_key(Row::key);
-            return rows;
+        if self.heads.get(series as usize).is_none_or(|head| head.newest.is_none()) {
+            return Vec::new();
         }
-        self.slots(series, from, to).iter().map(row).collect()
+        let chunks = self.chunks.iter().filter(|chunk| chunk.span.0 < to && from <= chunk.span.1);
+        let sealed = chunks.flat_map(|chunk| chunk.run(series));
+        let open = self.open.iter().filter(|slot| u64::from(slot.series) == series);
+        let rows = sealed.chain(open).map(|slot| self.row(slot));
+        let wanted = rows.filter(|row| from <= row.time && row.time < to);
+        let mut rows: Vec<Row> = wanted.map(RowRef::to_row).collect();
+        if !rows.is_sorted_by_key(Row::key) {
+            rows.sort_by_key(Row::key);
+        }
+        rows
     }
 
-    /// Rows of a sorted series in groups of equal time.
-    pub(crate) fn groups(
+    /// Calls `visit` with the rows of each series with `from <= time < to`, in order of series; each in order.
+    /// The table must be sealed.
+    ///
+    /// # Errors
+    /// Those of `visit`.
+    pub(crate) fn sweep(
         &self,
-        series: u64,
         from: i64,
         to: i64,
-    ) -> impl Iterator<Item = impl ExactSizeIterator<Item = RowRef<'_>>> {
-        let time = |slot: &Slot| time(slot, place(slot, &self.messages));
-        let groups = self.slots(series, from, to).chunk_by(move |a, b| time(a) == time(b));
-        groups.map(move |group| group.iter().map(move |slot| self.row(series, slot)))
+        mut visit: impl FnMut(&[RowRef<'_>]) -> Result<()>,
+    ) -> Result<()> {
+        let wanted = self.chunks.iter().filter(|chunk| chunk.span.0 < to && from <= chunk.span.1);
+        let mut rests: Vec<&[Slot]> = wanted.map(|chunk| chunk.slots.as_slice()).collect();
+        let mut rows: Vec<RowRef<'_>> = Vec::new();
+        for (series, head) in (0_u32..).zip(&self.heads) {
+            if head.newest.is_none() {
+                continue;
+            }
+            rows.clear();
+            for rest in &mut rests {
+                while let Some((slot, after)) = rest.split_first().filter(|(slot, _)| slot.series == series) {
+                    *rest = after;
+                    let row = self.row(slot);
+                    if from <= row.time && row.time < to {
+                        rows.push(row);
+                    }
+                }
+            }
+            if !rows.is_sorted_by_key(RowRef::key) {
+                rows.sort_by_key(RowRef::key);
+            }
+            if !rows.is_empty() {
+                visit(&rows)?;
+            }
+        }
+        Ok(())
     }
 
     /// The row of a series that sorts last, and the version at the row that came last.
     pub(crate) fn newest(&self, series: u64) -> Option<(RowRef<'_>, u64)> {
-        let buffer = self.buffers.get(usize::try_from(series).ok()?)?;
-        let slot = buffer.slots.get(buffer.newest as usize)?;
-        Some((self.row(series, slot), buffer.version))
+        let head = self.heads.get(usize::try_from(series).ok()?)?;
+        head.newest?;
+        let slot = match self.chunks.get(head.chunk as usize) {
+            Some(chunk) => chunk.run(series).last()?,
+            None => self.open.get(head.place as usize)?,
+        };
+        Some((self.row(slot), head.version))
     }
 
-    /// Series that have rows, ascending.
-    pub(crate) fn series(&self) -> impl Iterator<Item = u64> {
-        let used = self.buffers.iter().enumerate().filter(|(_, buffer)| !buffer.slots.is_empty());
-        used.map(|(index, _)| index as u64)
+    /// One more than the largest id of a series.
+    pub(crate) const fn series_end(&self) -> usize {
+        self.heads.len()
     }
+}
+
+/// Columns that a row needs.
+const fn present(row: &RowRef<'_>) -> Present {
+    let value = match row.cell {
+        CellRef::Null => Present::NONE,
+        CellRef::F64(_) => Present::F64,
+        CellRef::I64(_) => Present::I64,
+        CellRef::U64(_) => Present::U64,
+        CellRef::Text(_) => Present::STRING,
+        CellRef::Binary(_) => Present::BINARY,
+    };
+    let source = match row.source {
+        Some(ticks) if ticks % 10 != 0 || row.source_pico != 0 => Present::SOURCE_SUB,
+        _ => Present::NONE,
+    };
+    let server = match row.server {
+        Some(ticks) if ticks % 10 != 0 || row.server_pico != 0 => {
+            Present::SERVER_TS.with(Present::SERVER_SUB)
+        }
+        Some(_) => Present::SERVER_TS,
+        None => Present::NONE,
+    };
+    value.with(source).with(server)
 }
 
 fn place(slot: &Slot, messages: &[Place]) -> Place {
@@ -291,18 +387,52 @@ mod tests {
         assert_eq!(texts(&table.range(3, 0, 30)), expected);
         let newest = table.newest(3).map(|(row, version)| (row.time, version));
         assert_eq!(newest, Some((30, 6)));
-        table.sort();
+        table.seal();
         assert_eq!(texts(&table.range(3, 0, 30)), expected);
         assert_eq!(texts(&table.range(3, 21, 99)), r#"30:"d""#);
         assert!(table.range(2, 0, 99).is_empty() && table.newest(2).is_none());
         assert_eq!(table.newest(3).map(|(row, _)| row.time), Some(30));
-        let groups: Vec<usize> = table.groups(3, 0, 99).map(|group| group.len()).collect();
-        assert_eq!(groups, [1, 1, 3, 1]);
+        let mut swept = Vec::new();
+        let visited = table.sweep(15, 21, |rows| {
+            swept.extend(rows.iter().map(|row| row.time));
+            Ok(())
+        });
+        assert!(visited.is_ok());
+        assert_eq!(swept, [15, 20, 20, 20]);
         assert_eq!(table.days().into_values().collect::<Vec<_>>(), [6]);
     }
 
     #[test]
-    fn a_slot_has_forty_bytes() {
-        assert_eq!(size_of::<Slot>(), 40);
+    fn chunks_are_merged_whatever_their_order() {
+        let mut table = Memtable::default();
+        let mut expected = BTreeMap::new();
+        for n in 0..3 * CHUNK_ROWS as u64 + 7 {
+            let (series, ticks) = (n * 7 % 13 + 1, (n * 7_919 % 50_021) as i64);
+            push(&mut table, series, n, ticks, "x");
+            expected.entry(series).or_insert_with(Vec::new).push((ticks, n));
+        }
+        expected.values_mut().for_each(|rows| rows.sort_unstable());
+        let keys = |rows: &[Row]| rows.iter().map(|row| (row.time, row.offset)).collect::<Vec<_>>();
+        for (series, rows) in &expected {
+            assert_eq!(keys(&table.range(*series, 0, 60_000)), *rows);
+            assert_eq!(table.newest(*series).map(|(row, _)| (row.time, row.offset)), rows.last().copied());
+        }
+        table.seal();
+        let mut swept = BTreeMap::new();
+        let visited = table.sweep(0, 60_000, |rows| {
+            let of = rows.first().map_or(0, |row| row.series);
+            swept.insert(of, rows.iter().map(|row| (row.time, row.offset)).collect::<Vec<_>>());
+            Ok(())
+        });
+        assert!(visited.is_ok());
+        assert_eq!(swept, expected);
+        for (series, rows) in &expected {
+            assert_eq!(table.newest(*series).map(|(row, _)| (row.time, row.offset)), rows.last().copied());
+        }
+    }
+
+    #[test]
+    fn a_slot_has_48_bytes() {
+        assert_eq!(size_of::<Slot>(), 48);
     }
 }

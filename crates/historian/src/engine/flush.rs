@@ -2,6 +2,7 @@
 
 use super::{Engine, Flushed, Frozen};
 use crate::error::{HistorianError, Result};
+use crate::file::columns::Present;
 use crate::file::received::ReceivedTable;
 use crate::file::write::{SampleWriter, write_table};
 use crate::file::{FileEntry, SampleFile};
@@ -103,16 +104,13 @@ impl Engine {
         for (day, rows) in days {
             let name = format!("samples/{}/part-{number:08}-{}.parquet", day.folder(), entries.len());
             let received = ReceivedTable::for_rows(table.messages(), rows);
-            let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received)?;
-            for series in table.series() {
-                for mut group in table.groups(series, day.start(), day.end()) {
-                    match group.next() {
-                        Some(only) if group.len() == 0 => writer.push(&only)?,
-                        Some(first) => write_folded(&mut writer, std::iter::once(first).chain(group))?,
-                        None => {}
-                    }
-                }
-            }
+            let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received, table.present())?;
+            table.sweep(day.start(), day.end(), |rows| {
+                rows.chunk_by(|a, b| a.time == b.time).try_for_each(|group| match group {
+                    [only] => writer.push(only),
+                    _ => write_folded(&mut writer, group),
+                })
+            })?;
             writer.note_origin(&frozen.covered, &[], (entries.len(), count));
             entries.push(writer.finish()?);
         }
@@ -120,8 +118,8 @@ impl Engine {
     }
 
     fn write_last(&self, frozen: &Frozen, number: u64) -> Result<Option<FileEntry>> {
-        let mut writer =
-            SampleWriter::create(&*self.disk, &self.root, format!("{FOLDER}/last-{number}.parquet"), None)?;
+        let name = format!("{FOLDER}/last-{number}.parquet");
+        let mut writer = SampleWriter::create(&*self.disk, &self.root, name, None, Present::ALL)?;
         for row in frozen.last.iter().flatten() {
             writer.push(&row.as_ref())?;
         }
@@ -130,7 +128,7 @@ impl Engine {
 }
 
 /// Writes rows of one series and time without repeats.
-fn write_folded<'a>(writer: &mut SampleWriter<'_>, mut rows: impl Iterator<Item = RowRef<'a>>) -> Result<()> {
+fn write_folded(writer: &mut SampleWriter<'_>, rows: &[RowRef<'_>]) -> Result<()> {
     let mut outcome = Ok(());
     let mut folder = Folder::new(false);
     let mut write = |row: Row| match writer.push(&row.as_ref()) {
@@ -140,7 +138,7 @@ fn write_folded<'a>(writer: &mut SampleWriter<'_>, mut rows: impl Iterator<Item 
             ControlFlow::Break(())
         }
     };
-    let pushed = rows.try_for_each(|row| folder.push(row.to_row(), &mut write));
+    let pushed = rows.iter().try_for_each(|row| folder.push(row.to_row(), &mut write));
     if pushed.is_continue() {
         let _stopped = folder.finish(&mut write).is_break();
     }

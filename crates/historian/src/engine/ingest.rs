@@ -427,7 +427,7 @@ impl State {
 
     /// Takes the newest sample and version of each series of a table over.
     fn remember_newest(&mut self, table: &Memtable) {
-        let length = table.series().last().map_or(0, |series| series as usize + 1);
+        let length = table.series_end();
         let last = Arc::make_mut(&mut self.last);
         if last.len() < length {
             last.resize_with(length, || None);
@@ -446,7 +446,7 @@ impl State {
 
     fn freeze(&mut self) {
         let mut memtable = std::mem::take(&mut self.active);
-        memtable.sort();
+        memtable.seal();
         self.remember_newest(&memtable);
         self.dirty_since = None;
         self.frozen.push_back(Arc::new(Frozen {

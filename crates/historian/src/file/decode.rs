@@ -90,6 +90,8 @@ pub(crate) struct Columns<'a> {
     partition: Field<'a, UInt32Type>,
     offset: Field<'a, UInt64Type>,
     rows: usize,
+    /// Where the last message was found.
+    message: std::cell::Cell<usize>,
 }
 
 impl<'a> Columns<'a> {
@@ -123,6 +125,7 @@ impl<'a> Columns<'a> {
             partition: Field::of(batch, column::PARTITION).or(constants.partition),
             offset: Field::of(batch, column::OFFSET),
             rows: batch.num_rows(),
+            message: std::cell::Cell::new(0),
         }
     }
 
@@ -143,7 +146,7 @@ impl<'a> Columns<'a> {
         let (offset, partition) = (self.offset.at(index).unwrap_or(0), self.partition.at(index).unwrap_or(0));
         let received = match self.received.at(index) {
             Some(millis) => ticks(millis),
-            None => self.messages.and_then(|table| table.ticks(partition, offset)).unwrap_or(0),
+            None => self.received(partition, offset),
         };
         Row {
             series: self.series.at(index).unwrap_or(0),
@@ -159,6 +162,14 @@ impl<'a> Columns<'a> {
             kind: self.kind.at(index).unwrap_or(0),
             cell: self.cell(index),
         }
+    }
+
+    /// Receive time of a message. The rows of a series mostly go through the table in its order.
+    fn received(&self, partition: u32, offset: u64) -> i64 {
+        let Some(table) = self.messages else { return 0 };
+        let (ticks, at) = table.ticks_near(partition, offset, self.message.get());
+        self.message.set(at);
+        ticks.unwrap_or(0)
     }
 
     fn cell(&self, index: usize) -> Cell {

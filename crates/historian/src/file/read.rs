@@ -1,6 +1,8 @@
 //! Reading a sample file: only the pages that hold a series, each row group checked once against its checksum.
 
-use super::columns::{KEY_CHECKS, KEY_COVERED, KEY_FORMAT, KEY_PART, KEY_RECEIVED, KEY_REPLACES, column};
+use super::columns::{
+    KEY_CHECKS, KEY_COVERED, KEY_FORMAT, KEY_PART, KEY_RECEIVED, KEY_REPLACES, Present, column,
+};
 use super::decode::{Columns, Constants};
 use super::io::PositionedFile;
 use super::received::ReceivedTable;
@@ -174,6 +176,13 @@ impl OpenFile {
         Ok(Self { path, file, metadata, used, at, received, groups, footer_bytes })
     }
 
+    /// Columns that hold anything, of those that may be empty.
+    pub(crate) fn present(&self) -> Present {
+        let columns = self.metadata.parquet_schema().columns();
+        let names = self.used.iter().filter_map(|&column| columns.get(column));
+        names.fold(Present::NONE, |present, column| present.with_column(column.name()))
+    }
+
     /// Receive times that are not in the column.
     pub(crate) const fn received(&self) -> Option<&ReceivedTable> {
         self.received.as_ref()
@@ -255,9 +264,11 @@ impl OpenFile {
             RowSelector::select(span.rows.len()),
         ]);
         let constants = self.constants(span);
+        let brief = detail == Detail::Value && self.has_source_times(span);
+        let messages = self.received.as_ref().filter(|_| !brief);
         let reader =
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
-                .with_projection(self.projection(span, &constants, detail))
+                .with_projection(self.projection(&constants, brief))
                 .with_row_groups(vec![span.group])
                 .with_row_selection(selection)
                 .with_batch_size(span.rows.len().max(1))
@@ -266,7 +277,7 @@ impl OpenFile {
         let mut rows = Vec::new();
         for batch in reader {
             let batch = batch.map_err(|error| failed(&error))?;
-            let columns = Columns::new(&batch, constants, self.received.as_ref());
+            let columns = Columns::new(&batch, constants, messages);
             match wanted {
                 None => rows.extend((0..batch.num_rows()).map(|index| columns.row(index))),
                 Some(wanted) => rows.extend(
@@ -303,12 +314,15 @@ impl OpenFile {
         }
     }
 
-    fn projection(&self, span: &Span, constants: &Constants, detail: Detail) -> ProjectionMask {
+    /// Whether every row of a span has a source timestamp, by which it is sorted.
+    fn has_source_times(&self, span: &Span) -> bool {
         let index = self.metadata.metadata().column_index().and_then(|index| index.get(span.group));
         let times = index.and_then(|index| index.get(self.at.source_ts));
-        let has_times =
-            times.is_some_and(|times| span.pages.clone().all(|page| times.null_count(page) == Some(0)));
-        let brief = detail == Detail::Value && has_times;
+        times.is_some_and(|times| span.pages.clone().all(|page| times.null_count(page) == Some(0)))
+    }
+
+    /// The columns to decode; a brief read leaves out place and receive time.
+    fn projection(&self, constants: &Constants, brief: bool) -> ProjectionMask {
         let skip = |column: usize| {
             let at = &self.at;
             (column == at.series && constants.series.is_some())

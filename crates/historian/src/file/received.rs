@@ -31,10 +31,17 @@ impl ReceivedTable {
         self
     }
 
-    /// Receive time of a message in ticks.
-    pub(crate) fn ticks(&self, partition: u32, offset: u64) -> Option<i64> {
-        let at = self.0.binary_search_by_key(&(partition, offset), |entry| (entry.0, entry.1)).ok()?;
-        self.0.get(at).map(|entry| ticks(entry.2))
+    /// Receive time of a message in ticks, and where it was found. `near` is where to look first.
+    pub(crate) fn ticks_near(&self, partition: u32, offset: u64, near: usize) -> (Option<i64>, usize) {
+        let is_it =
+            |at: &usize| self.0.get(*at).is_some_and(|entry| (entry.0, entry.1) == (partition, offset));
+        let found = (near..near + 4)
+            .find(is_it)
+            .or_else(|| self.0.binary_search_by_key(&(partition, offset), |entry| (entry.0, entry.1)).ok());
+        match found.and_then(|at| self.0.get(at).map(|entry| (entry, at))) {
+            Some((entry, at)) => (Some(ticks(entry.2)), at),
+            None => (None, near),
+        }
     }
 
     pub(crate) const fn memory(&self) -> usize {
@@ -117,8 +124,10 @@ mod tests {
             [place(3, u64::MAX, i64::MAX / ms * ms), place(0, 5, 0), place(0, 7, UNIX_EPOCH_TICKS - ms)];
         let table = ReceivedTable::for_rows(&messages, 48).expect("is small enough");
         assert_eq!(ReceivedTable::decode(&table.encode()), Some(table.clone()));
-        assert_eq!(table.ticks(0, 7), Some(UNIX_EPOCH_TICKS - ms));
-        assert_eq!(table.ticks(0, 6), None);
+        for near in [0, 1, 2, 99] {
+            assert_eq!(table.ticks_near(0, 7, near), (Some(UNIX_EPOCH_TICKS - ms), 1));
+            assert_eq!(table.ticks_near(0, 6, near), (None, near));
+        }
         assert_eq!(ReceivedTable::for_rows(&messages, 47), None);
         assert_eq!(ReceivedTable::decode("gIA="), None, "a number that does not end");
     }

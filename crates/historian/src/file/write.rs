@@ -2,7 +2,8 @@
 
 use super::FileEntry;
 use super::columns::{
-    KEY_CHECKS, KEY_COVERED, KEY_PART, KEY_RECEIVED, KEY_REPLACES, ROW_GROUP_ROWS, properties, schema,
+    KEY_CHECKS, KEY_COVERED, KEY_PART, KEY_RECEIVED, KEY_REPLACES, Present, ROW_GROUP_ROWS, properties,
+    schema,
 };
 use super::encode::BatchBuilder;
 use super::io::CheckedWriter;
@@ -58,6 +59,7 @@ impl<'a> SampleWriter<'a> {
         root: &Path,
         name: String,
         received: Option<ReceivedTable>,
+        present: Present,
     ) -> Result<Self> {
         let path = root.join(&name);
         if let Some(folder) = path.parent() {
@@ -68,7 +70,8 @@ impl<'a> SampleWriter<'a> {
             .open(&temporary.path, true)
             .and_then(CheckedWriter::new)
             .map_err(HistorianError::storage(&temporary.path))?;
-        let options = ArrowWriterOptions::new().with_properties(properties()).with_skip_arrow_metadata(true);
+        let options =
+            ArrowWriterOptions::new().with_properties(properties(present)).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, schema(), options)
             .map_err(|error| storage(&temporary.path, error))?;
         let entry = FileEntry {
@@ -175,7 +178,8 @@ pub(crate) fn write_table(disk: &dyn Disk, root: &Path, name: &str, table: &Reco
         .open(&temporary.path, true)
         .and_then(CheckedWriter::new)
         .map_err(HistorianError::storage(&path))?;
-    let mut writer = ArrowWriter::try_new(file, table.schema(), Some(properties())).map_err(failed)?;
+    let mut writer =
+        ArrowWriter::try_new(file, table.schema(), Some(properties(Present::NONE))).map_err(failed)?;
     writer.write(table).map_err(failed)?;
     writer.into_inner().map_err(failed)?.sync().map_err(HistorianError::storage(&path))?;
     publish(disk, &temporary.path, &path)?;
