@@ -1,6 +1,7 @@
 //! `cargo x`: the one developer command. No shell scripts anywhere else.
 
 mod bench;
+mod deny;
 mod layers;
 mod peers;
 mod run;
@@ -20,7 +21,10 @@ cargo x <command>
   check               type-check and lint the workspace
   layers              hold layers.toml against the crate graph
   tidy                file sizes, module headers, banned words, a page for each error code
-  bench [--json]      CPU seconds per million, memory and ratios, in release
+  deny                hold deny.toml against licences, banned crates and sources of all dependencies
+  bench [--json] [--only NAME] [--seconds N] [--profile NAME]
+                      CPU seconds per million, memory and ratios beside other people's software, in release;
+                      NAME: idle, large, 50k-10hz, small, clients, stores
   soak kills --n N [--seed S]
                       N random kills, cuts and full disks; checks that nothing was lost
   fuzz [target] [--seconds N]
@@ -59,6 +63,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         }
         "layers" => layers::run(),
         "tidy" => tidy::run(),
+        "deny" => deny::run(),
         "bench" => bench::run(rest),
         "soak" => test::soak(rest),
         "fuzz" => test::fuzz(rest),

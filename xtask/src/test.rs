@@ -1,6 +1,6 @@
 //! `cargo x test`: every check and test of the house, and the one line that closes it.
 
-use crate::{layers, peers, root, run, tidy, web};
+use crate::{deny, layers, peers, root, run, tidy, web};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -24,6 +24,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if args.is_empty() {
         step(&mut tally, "layers", layers::run());
         step(&mut tally, "tidy", tidy::run());
+        step(&mut tally, "deny", deny::run());
     }
     step(&mut tally, "page", web::build());
     peers::set_up()?;

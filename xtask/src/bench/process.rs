@@ -24,6 +24,10 @@ impl Running {
         Ok(Self(command.spawn().with_context(|| format!("cannot start {command:?}"))?))
     }
 
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
     pub(super) fn usage(&self) -> Result<Usage> {
         let id = self.0.id();
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("the process has ended")?;
