@@ -1,10 +1,12 @@
 //! `cargo x`: the one developer command. No shell scripts anywhere else.
 
 mod bench;
+mod chain;
 mod deny;
 mod layers;
 mod peers;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 mod web;
@@ -27,6 +29,8 @@ cargo x <command>
                       NAME: idle, large, 50k-10hz, small, clients, stores
   soak kills --n N [--seed S]
                       N random kills, cuts and full disks; checks that nothing was lost
+  soak day [--factor F]
+                      24 h of plant time, F times as fast, with servers that misbehave: memory, disk, drain
   fuzz [target] [--seconds N]
                       every parser of outside bytes over its corpus and seeded mutations
   web                 build the page (needs Node.js 20.19 or newer)
@@ -65,7 +69,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "tidy" => tidy::run(),
         "deny" => deny::run(),
         "bench" => bench::run(rest),
-        "soak" => test::soak(rest),
+        "soak" => soak::run(rest),
         "fuzz" => test::fuzz(rest),
         "web" => web::build(),
         "dist" => {
