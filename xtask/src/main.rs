@@ -2,6 +2,7 @@
 
 mod bench;
 mod deny;
+mod fuzz;
 mod layers;
 mod peers;
 mod run;
@@ -24,10 +25,10 @@ cargo x <command>
   deny                hold deny.toml against licences, banned crates and sources of all dependencies
   bench [--json] [--only NAME] [--seconds N] [--profile NAME]
                       CPU seconds per million, memory and ratios beside other people's software, in release;
-                      NAME: idle, large, 50k-10hz, small, clients, stores
+                      NAME: idle, large, 50k-10hz, small, hub, clients, stores
   soak kills --n N [--seed S]
                       N random kills, cuts and full disks; checks that nothing was lost
-  fuzz [target] [--seconds N]
+  fuzz [target] [--seconds N] [--seed S] [--input HEX] [--list]
                       every parser of outside bytes over its corpus and seeded mutations
   web                 build the page (needs Node.js 20.19 or newer)
   dist                the release binary with the page inside
@@ -66,7 +67,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "deny" => deny::run(),
         "bench" => bench::run(rest),
         "soak" => test::soak(rest),
-        "fuzz" => test::fuzz(rest),
+        "fuzz" => fuzz::run(rest),
         "web" => web::build(),
         "dist" => {
             web::build()?;
