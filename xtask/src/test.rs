@@ -117,15 +117,6 @@ fn counts(line: &str) -> Option<(u64, u64)> {
     Some((number(parts.next()?, "passed")?, number(parts.next()?, "failed")?))
 }
 
-/// `fuzz [target] [--seconds N]`: the seeded mutations of the test suites, for longer.
-pub(crate) fn fuzz(args: &[String]) -> Result<()> {
-    let seconds =
-        args.iter().skip_while(|arg| *arg != "--seconds").nth(1).cloned().unwrap_or_else(|| "60".to_owned());
-    let filter = args.first().filter(|arg| !arg.starts_with("--")).map_or("fuzz", String::as_str);
-    let mut command = run::cargo_command(&["test", "--workspace", "--", filter, "--nocapture"]);
-    run::check(command.env("GEMBA_FUZZ_SECONDS", seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
