@@ -6,12 +6,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBrowser } from './browser.mjs';
 import { atRest, axe, Journal, noSidewaysScroll, targets, watchComplaints } from './checks.mjs';
+import { argument } from './entering.mjs';
 import { visitFlow, visitSeries, visitTrends } from './places.mjs';
-
-function argument(name, fallback) {
-  const at = process.argv.indexOf(`--${name}`);
-  return at > 0 ? process.argv[at + 1] : fallback;
-}
 
 const firstStart = argument('first-start', process.env.GEMBA_FIRST_START);
 const base = argument('base', process.env.GEMBA_BASE) ?? (firstStart ? new URL(firstStart).origin : undefined);
