@@ -1,10 +1,13 @@
 //! `cargo x`: the one developer command. No shell scripts anywhere else.
 
 mod bench;
+mod chain;
 mod deny;
+mod fuzz;
 mod layers;
 mod peers;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 mod web;
@@ -24,10 +27,12 @@ cargo x <command>
   deny                hold deny.toml against licences, banned crates and sources of all dependencies
   bench [--json] [--only NAME] [--seconds N] [--profile NAME]
                       CPU seconds per million, memory and ratios beside other people's software, in release;
-                      NAME: idle, large, 50k-10hz, small, clients, stores
+                      NAME: idle, large, 50k-10hz, small, hub, clients, stores
   soak kills --n N [--seed S]
                       N random kills, cuts and full disks; checks that nothing was lost
-  fuzz [target] [--seconds N]
+  soak day [--factor F]
+                      24 h of plant time, F times as fast, with servers that misbehave: memory, disk, drain
+  fuzz [target] [--seconds N] [--seed S] [--input HEX] [--list]
                       every parser of outside bytes over its corpus and seeded mutations
   web                 build the page (needs Node.js 20.19 or newer)
   dist                the release binary with the page inside
@@ -65,8 +70,8 @@ fn dispatch(args: &[String]) -> Result<()> {
         "tidy" => tidy::run(),
         "deny" => deny::run(),
         "bench" => bench::run(rest),
-        "soak" => test::soak(rest),
-        "fuzz" => test::fuzz(rest),
+        "soak" => soak::run(rest),
+        "fuzz" => fuzz::run(rest),
         "web" => web::build(),
         "dist" => {
             web::build()?;

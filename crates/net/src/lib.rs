@@ -9,11 +9,13 @@ pub mod http;
 pub mod listen;
 pub mod mqtt;
 pub mod pki;
+mod places;
 pub mod stream;
 pub mod tls;
 
 pub use error::{BindError, ConnectError, TlsError};
 pub use listen::{ListenerMetrics, ListenerOptions};
+pub use places::ConnectionLimits;
 pub use stream::Stream;
 
 /// Installs the provider of all cryptography of this process. Call it first thing in `main` and in tests;

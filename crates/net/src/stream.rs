@@ -1,18 +1,18 @@
 //! A server's connection, plain or TLS, that gives its place back when it ends.
 
+use crate::places::Place;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// An accepted connection.
 #[derive(Debug)]
 pub struct Stream {
     inner: Inner,
     /// The place among the listener's connections; free again when the stream is dropped.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 #[derive(Debug)]
@@ -22,14 +22,11 @@ enum Inner {
 }
 
 impl Stream {
-    pub(crate) const fn plain(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) const fn plain(stream: TcpStream, place: Place) -> Self {
         Self { inner: Inner::Plain(stream), _place: place }
     }
 
-    pub(crate) fn tls(
-        stream: tokio_rustls::server::TlsStream<TcpStream>,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(crate) fn tls(stream: tokio_rustls::server::TlsStream<TcpStream>, place: Place) -> Self {
         Self { inner: Inner::Tls(Box::new(stream)), _place: place }
     }
 
