@@ -3,6 +3,7 @@
 
 mod chain;
 mod clients;
+mod hub;
 mod process;
 mod stores;
 
@@ -61,6 +62,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         run::say(&format!("{}: {} …", load.name, load.what));
         report.chain.push(measure(&binary, load, Duration::from_secs(seconds))?);
     }
+    if wanted("hub") {
+        report.hub = Some(hub::measure(&profile)?);
+    }
     if wanted("clients") {
         report.clients = clients::measure(&binary, seconds.min(10))?;
     }
@@ -79,6 +83,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 #[derive(Default)]
 struct Report {
     chain: Vec<Figure>,
+    hub: Option<hub::Figures>,
     clients: Vec<clients::Figure>,
     stores: Option<stores::Figures>,
 }
@@ -90,6 +95,7 @@ impl Report {
         let stores = self.stores.as_ref();
         json!({
             "items": chain,
+            "hub": self.hub.as_ref().map(hub::Figures::json),
             "clients": clients,
             "historian": stores.map(|figures| figures.historian.clone()),
             "stores": stores.map(|figures| figures.stores.clone()),
@@ -99,6 +105,9 @@ impl Report {
     fn print(&self) {
         if !self.chain.is_empty() {
             print(&self.chain);
+        }
+        if let Some(figures) = &self.hub {
+            figures.print();
         }
         if !self.clients.is_empty() {
             run::say(&format!("\n{}", clients::HEAD));
