@@ -1,36 +1,41 @@
 //! `cargo x bench`: CPU seconds per million values and memory, of edge and platform as processes of their own
 //! over the simulated plant. CPU time hardly notices a busy machine; that is why it is the figure.
 
-mod chain;
 mod clients;
 mod hub;
-mod process;
 mod stores;
 
+use crate::chain::process::Usage;
+use crate::chain::{Chain, Setup};
 use crate::{peers, run};
 use anyhow::{Context, Result, bail};
-use chain::{Chain, Load};
-use process::Usage;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+/// A load of the simulator.
+struct Load {
+    name: &'static str,
+    what: &'static str,
+    arguments: &'static [&'static str],
+}
 
 /// What is measured.
 const LOADS: &[Load] = &[
     Load {
         name: "large",
         what: "75 servers, 4,500 tags each, 84,375 values/s",
-        arguments: &["--preset", "large"],
+        arguments: &["load", "--preset", "large"],
     },
     Load {
         name: "50k-10hz",
         what: "10 servers, 50,000 tags at 10 Hz, 500,000 values/s offered",
-        arguments: &["--servers", "10", "--tags", "5000", "--period", "100"],
+        arguments: &["load", "--servers", "10", "--tags", "5000", "--period", "100"],
     },
     Load {
         name: "small",
         what: "25 servers, 300 tags each, 1,875 values/s",
-        arguments: &["--preset", "small"],
+        arguments: &["load", "--preset", "small"],
     },
 ];
 
@@ -129,7 +134,7 @@ fn binary(profile: &str) -> Result<PathBuf> {
 }
 
 fn idle(binary: &std::path::Path) -> Result<Figure> {
-    let chain = Chain::start(binary, None)?;
+    let chain = Chain::start(binary, &Setup::default())?;
     let before = Instant::now();
     let (edge, platform) = (chain.edge()?, chain.platform()?);
     std::thread::sleep(Duration::from_secs(5));
@@ -147,7 +152,7 @@ fn idle(binary: &std::path::Path) -> Result<Figure> {
 }
 
 fn measure(binary: &std::path::Path, load: &Load, time: Duration) -> Result<Figure> {
-    let chain = Chain::start(binary, Some(load))?;
+    let chain = Chain::start(binary, &Setup { plants: &[load.arguments], ..Setup::default() })?;
     chain.wait_until_flowing()?;
     let (began, values) = (Instant::now(), chain.values()?);
     let (edge, platform) = (chain.edge()?, chain.platform()?);

@@ -1,11 +1,13 @@
 //! `cargo x`: the one developer command. No shell scripts anywhere else.
 
 mod bench;
+mod chain;
 mod deny;
 mod fuzz;
 mod layers;
 mod peers;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 mod web;
@@ -28,6 +30,8 @@ cargo x <command>
                       NAME: idle, large, 50k-10hz, small, hub, clients, stores
   soak kills --n N [--seed S]
                       N random kills, cuts and full disks; checks that nothing was lost
+  soak day [--factor F]
+                      24 h of plant time, F times as fast, with servers that misbehave: memory, disk, drain
   fuzz [target] [--seconds N] [--seed S] [--input HEX] [--list]
                       every parser of outside bytes over its corpus and seeded mutations
   web                 build the page (needs Node.js 20.19 or newer)
@@ -66,7 +70,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "tidy" => tidy::run(),
         "deny" => deny::run(),
         "bench" => bench::run(rest),
-        "soak" => test::soak(rest),
+        "soak" => soak::run(rest),
         "fuzz" => fuzz::run(rest),
         "web" => web::build(),
         "dist" => {

@@ -100,7 +100,7 @@ fn rust_tests(tally: &mut Tally, args: &[String]) -> Result<()> {
 }
 
 /// What tests read about their surroundings.
-fn environment() -> Vec<(&'static str, PathBuf)> {
+pub(crate) fn environment() -> Vec<(&'static str, PathBuf)> {
     vec![
         ("GEMBA_PEERS", peers::folder()),
         ("GEMBA_SKIPPED", skipped_file()),
@@ -115,31 +115,6 @@ fn counts(line: &str) -> Option<(u64, u64)> {
     let number = |part: &str, word: &str| part.trim().strip_suffix(word)?.trim().parse().ok();
     let mut parts = rest.split(';');
     Some((number(parts.next()?, "passed")?, number(parts.next()?, "failed")?))
-}
-
-/// `soak kills --n N [--seed S]`.
-pub(crate) fn soak(args: &[String]) -> Result<()> {
-    if args.first().map(String::as_str) != Some("kills") {
-        bail!("usage: cargo x soak kills --n N [--seed S]");
-    }
-    let value = |name: &str| args.iter().skip_while(|arg| *arg != name).nth(1).cloned();
-    peers::set_up()?;
-    let mut command = run::cargo_command(&[
-        "test",
-        "--release",
-        "-p",
-        "gemba",
-        "--test",
-        "it",
-        "--",
-        "kills",
-        "--nocapture",
-    ]);
-    command.envs(environment()).env("GEMBA_SOAK_EVENTS", value("--n").unwrap_or_else(|| "1000".to_owned()));
-    if let Some(seed) = value("--seed") {
-        command.env("GEMBA_SOAK_SEED", seed);
-    }
-    run::check(&mut command)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Other people's OPC UA clients on the same simulated servers, at the largest size that they sustain.
 
-use super::process::Running;
+use crate::chain::process::Running;
 use crate::{peers, root, run};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};

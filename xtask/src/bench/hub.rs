@@ -3,7 +3,7 @@
 //! mosquitto is the anchor because everybody knows it. It keeps nothing here, while the hub has every message on disk
 //! before it acknowledges; that is said in the table.
 
-use super::process::{Running, Usage};
+use crate::chain::process::{Running, Usage};
 use crate::{peers, run};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
