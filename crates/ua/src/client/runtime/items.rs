@@ -1,9 +1,12 @@
 //! The monitored items of one subscription: what is wanted, what is there, and the next call that brings them
 //! together. No I/O.
 
+mod made;
+
 use super::spec::{ItemSpec, PartSpec};
 use crate::client::session::{ItemCreated, ItemRequest};
 use gemba_model::StatusCode;
+use made::{Made, short};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -29,28 +32,6 @@ pub(super) enum ItemNews {
     Rejected { handle: u32, status: StatusCode, retry_after: Duration },
     Accepted { handle: u32 },
     ShortQueue { covers: Duration, queue_size: u32 },
-}
-
-/// An item as the server revised it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Made {
-    sampling: Duration,
-    queue_size: u32,
-    /// Fewer values than was asked for.
-    is_short: bool,
-}
-
-impl Made {
-    fn new(result: &ItemCreated, asked: u32) -> Self {
-        let queue_size = result.queue_size;
-        Self { sampling: result.sampling_interval, queue_size, is_short: queue_size < asked }
-    }
-
-    /// How long the queue lasts; without a sampling interval, at one value a publishing interval.
-    fn covers(&self, publishing_interval: Duration) -> Duration {
-        let sampling = if self.sampling.is_zero() { publishing_interval } else { self.sampling };
-        sampling.saturating_mul(self.queue_size)
-    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -471,10 +452,6 @@ impl Items {
 /// The server has no room for more items in this subscription, or at all.
 fn is_full(status: StatusCode) -> bool {
     status.name() == Some("BadTooManyMonitoredItems")
-}
-
-fn short(made: &Made, publishing_interval: Duration) -> ItemNews {
-    ItemNews::ShortQueue { covers: made.covers(publishing_interval), queue_size: made.queue_size }
 }
 
 fn request(spec: &ItemSpec, namespaces: &[String]) -> Option<ItemRequest> {
