@@ -69,16 +69,16 @@ impl Cursor {
     pub(crate) fn aggregate(&mut self, buckets: &mut Buckets, on_damage: &mut OnDamage<'_>) {
         let Some(Pages { file, open, spans, wanted: Some(wanted), .. }) = &mut self.pages else { return };
         while let Some(span) = spans.pop_front() {
-            let outcome = open.values(&span, *wanted).and_then(|values| {
-                match values {
-                    Some(values) => buckets.extend(&values),
-                    None => {
-                        let rows = open.load(&span, Some(*wanted), Detail::Value)?;
-                        rows.iter().for_each(|row| buckets.push(row));
-                    }
+            let outcome = match open.values(&span, *wanted) {
+                Ok(Some(values)) => {
+                    buckets.extend(&values);
+                    Ok(())
                 }
-                Ok(())
-            });
+                // Whatever columns alone cannot tell, rows can; what these cannot is damaged.
+                _ => open
+                    .load(&span, Some(*wanted), Detail::Value)
+                    .map(|rows| rows.iter().for_each(|row| buckets.push(row))),
+            };
             if let Err(error) = outcome {
                 on_damage(file, span.group, error);
                 spans.retain(|other| other.group != span.group);

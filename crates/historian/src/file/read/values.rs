@@ -126,18 +126,18 @@ impl OpenFile {
         let index = footer.offset_index().and_then(|index| index.get(group)?.get(column));
         let (Some(index), Some(chunk)) = (index, facts.columns().get(column)) else { return Ok(None) };
         let all = index.page_locations();
-        let row =
-            |page: usize| all.get(page).map_or(facts.num_rows() as usize, |at| at.first_row_index as usize);
-        let first = all.partition_point(|at| at.first_row_index as usize <= rows.start).saturating_sub(1);
-        let last = all.partition_point(|at| (at.first_row_index as usize) < rows.end).max(first);
-        let pages = all.get(first..last).unwrap_or_default().to_vec();
+        let last = all.partition_point(|at| (at.first_row_index as usize) < rows.end);
+        let end = all.get(last).map_or(facts.num_rows() as usize, |at| at.first_row_index as usize);
+        // From the first page on, whatever is wanted: what is before the first that it is told of, the reader takes
+        // for a dictionary. Pages that are skipped are not read.
+        let pages = all.get(..last).unwrap_or_default().to_vec();
         let (mut values, mut levels) = (Vec::with_capacity(rows.len()), Vec::new());
         if rows.is_empty() || pages.is_empty() {
             return Ok(Some((values, levels)));
         }
-        let pages = SerializedPageReader::new(Arc::new(self.file.clone()), chunk, row(last), Some(pages))?;
+        let pages = SerializedPageReader::new(Arc::new(self.file.clone()), chunk, end, Some(pages))?;
         let mut reader = ColumnReaderImpl::<T>::new(chunk.column_descr_ptr(), Box::new(pages));
-        reader.skip_records(rows.start - row(first).min(rows.start))?;
+        reader.skip_records(rows.start)?;
         reader.read_records(rows.len(), Some(&mut levels), None, &mut values)?;
         Ok(Some((values, levels)))
     }
