@@ -29,7 +29,7 @@ pub struct Delivery {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum UplinkError {
     /// The queue's disk or byte budget is exhausted; waiting helps.
-    #[error("{code}: the store-and-forward queue is full: {detail}")]
+    #[error("{code}: the store-and-forward queue is full: {}", without_code(*code, detail))]
     Full {
         /// Page under docs/errors.
         code: ErrorCode,
@@ -37,7 +37,7 @@ pub enum UplinkError {
         detail: String,
     },
     /// The queue's storage failed; it reopens by itself.
-    #[error("{code}: the store-and-forward queue has failed: {detail}")]
+    #[error("{code}: the store-and-forward queue has failed: {}", without_code(*code, detail))]
     Failed {
         /// Page under docs/errors.
         code: ErrorCode,
@@ -45,7 +45,7 @@ pub enum UplinkError {
         detail: String,
     },
     /// The caller broke the contract: unknown description, too large, too many.
-    #[error("{code}: {detail}")]
+    #[error("{code}: {}", without_code(*code, detail))]
     Rejected {
         /// Page under docs/errors.
         code: ErrorCode,
@@ -57,7 +57,20 @@ pub enum UplinkError {
     Closed,
 }
 
+/// The detail often is the text of another error, which may begin with its code: nobody reads it twice.
+fn without_code(code: ErrorCode, detail: &str) -> &str {
+    detail.strip_prefix(code.0).map_or(detail, |rest| rest.trim_start_matches([':', ' ']))
+}
+
 impl UplinkError {
+    /// The page under docs/errors, where there is one.
+    pub const fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Full { code, .. } | Self::Failed { code, .. } | Self::Rejected { code, .. } => Some(*code),
+            Self::Closed => None,
+        }
+    }
+
     /// Whether the same delivery may be offered again later.
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Failed { .. })
@@ -83,4 +96,19 @@ pub trait Uplink: Send + Sync + 'static {
 
     /// Hands over the field's state for the page; the edge sends it up at its own pace.
     fn report(&self, report: crate::StageReport);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_stands_once_in_a_text() {
+        let code = ErrorCode("GMB-EDG-002");
+        let inner = UplinkError::Failed { code, detail: "GMB-EDG-002: /d/x: no space".into() };
+        assert_eq!(inner.to_string(), "GMB-EDG-002: the store-and-forward queue has failed: /d/x: no space");
+        let plain = UplinkError::Rejected { code, detail: "too large".into() };
+        assert_eq!(plain.to_string(), "GMB-EDG-002: too large");
+        assert!(!plain.is_retryable() && inner.is_retryable());
+    }
 }

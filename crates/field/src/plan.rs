@@ -11,6 +11,8 @@ use std::time::Duration;
 pub const FIELDS_MAX: usize = 1000;
 /// A data set's description must fit one message; names and node ids of its fields stay below this.
 const DESCRIPTION_BYTES_MAX: usize = 200 * 1024;
+/// A session's name is part of cursor keys, which have 512 bytes (see `gemba_api::CursorUpdate`).
+const NAME_BYTES_MAX: usize = 400;
 /// What one field's description takes beside its texts.
 const FIELD_BYTES: usize = 100;
 
@@ -112,10 +114,27 @@ fn session_name(entry: &PublishedEntry) -> String {
     let user = match &entry.identity {
         Identity::Anonymous => "",
         Identity::UserName { user, .. } => user,
+        Identity::Certificate { name } => name,
     };
     let Security { mode, policy } = &entry.security;
     // `#` numbers the parts of a split subscription.
-    format!("{}|{}|{mode:?}|{policy}|{user}", entry.group, entry.endpoint_url).replace('#', "%23")
+    let name = format!("{}|{}|{mode:?}|{policy}|{user}", entry.group, entry.endpoint_url).replace('#', "%23");
+    bounded(name)
+}
+
+/// A name that is longer than a cursor's key may be ends with a hash of the whole: unique, and still stable.
+fn bounded(name: String) -> String {
+    if name.len() <= NAME_BYTES_MAX {
+        return name;
+    }
+    let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    let mut end = NAME_BYTES_MAX - 17;
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}~{hash:016x}", name.get(..end).unwrap_or_default())
 }
 
 fn by_publishing_interval(entry: &PublishedEntry) -> BTreeMap<Duration, Vec<&PublishedNode>> {
@@ -174,7 +193,6 @@ fn data_set_with_room(
     writer: &str,
     node: &PublishedNode,
 ) -> usize {
-    let parts = session.data_sets.iter().filter(|set| is_part_of(&set.writer, writer)).count();
     let last = session.data_sets.iter().rposition(|set| is_part_of(&set.writer, writer));
     if let Some(index) = last
         && let Some(set) = session.data_sets.get(index)
@@ -185,6 +203,7 @@ fn data_set_with_room(
     {
         return index;
     }
+    let parts = session.data_sets.iter().filter(|set| is_part_of(&set.writer, writer)).count();
     let suffix = if parts == 0 { String::new() } else { format!("~{}", parts + 1) };
     session.data_sets.push(DataSetPlan {
         writer: format!("{writer}{suffix}"),

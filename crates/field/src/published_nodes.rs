@@ -5,12 +5,16 @@
 
 mod fields;
 mod json_comments;
+mod strict_json;
 mod timespan;
 
 use fields::Fields;
 use gemba_base::Secret;
+use gemba_base::nearest::nearest;
 use gemba_model::{ErrorCode, ExpandedNodeId};
+use gemba_ua::client::SecurityPolicy;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// One entry of the file: nodes of one endpoint for one writer.
@@ -67,6 +71,11 @@ pub enum Identity {
         user: String,
         /// The password.
         password: Secret,
+    },
+    /// The owner of a certificate in `user/certs` of the trust folders.
+    Certificate {
+        /// Its file's name without ending, or its common name.
+        name: String,
     },
 }
 
@@ -133,6 +142,8 @@ const INTERVAL_DEFAULT: Duration = Duration::from_millis(1000);
 const GROUP_DEFAULT: &str = "<<UnknownWriterGroup>>";
 const WRITER_DEFAULT: &str = "<<UnknownDataSet>>";
 
+/// A file may have this many bytes.
+pub const FILE_BYTES_MAX: u64 = 256 << 20;
 /// A file may have this many nodes in all.
 pub const NODES_MAX: usize = 1_000_000;
 
@@ -143,9 +154,10 @@ pub const NODES_MAX: usize = 1_000_000;
 pub fn parse(text: &str) -> Result<Vec<PublishedEntry>, PublishedNodesError> {
     let plain = json_comments::blank(text.strip_prefix('\u{feff}').unwrap_or(text));
     if plain.trim().is_empty() {
-        return Ok(Vec::new());
+        // An editor that is about to write leaves just this behind for a moment; subscriptions must not end by it.
+        return Err(PublishedNodesError::Syntax { message: "it is empty; [] publishes nothing".into() });
     }
-    let value: Value = serde_json::from_str(&plain)
+    let value = strict_json::parse(&plain)
         .map_err(|error| PublishedNodesError::Syntax { message: error.to_string() })?;
     let Value::Array(entries) = value else {
         return Err(PublishedNodesError::Syntax {
@@ -161,6 +173,32 @@ pub fn parse(text: &str) -> Result<Vec<PublishedEntry>, PublishedNodesError> {
         return Err(PublishedNodesError::Invalid { place: "the file".into(), reason });
     }
     Ok(parsed)
+}
+
+/// Takes nodes out that stand twice with all that they are, in one writer of one endpoint: each is published once.
+/// What was taken out comes back in words. Nodes that stand twice under different names or intervals stay.
+pub fn fold_duplicates(entries: &mut [PublishedEntry]) -> Vec<String> {
+    let mut seen: HashSet<(String, String, String, String)> = HashSet::new();
+    let mut folded = Vec::new();
+    for entry in entries {
+        let PublishedEntry { endpoint_url, group, writer, nodes, .. } = entry;
+        nodes.retain(|node| {
+            let identity = format!(
+                "{} {} {} {:?} {:?}",
+                node.node_id,
+                node.attribute_id,
+                node.field_name,
+                node.sampling_interval,
+                node.publishing_interval
+            );
+            let is_new = seen.insert((endpoint_url.clone(), group.clone(), writer.clone(), identity));
+            if !is_new {
+                folded.push(format!("{} of {endpoint_url} in writer '{writer}'", node.node_id));
+            }
+            is_new
+        });
+    }
+    folded
 }
 
 fn entry(index: usize, value: Value) -> Result<PublishedEntry, PublishedNodesError> {
@@ -203,12 +241,31 @@ fn security(fields: &mut Fields) -> Result<Security, PublishedNodesError> {
             );
         }
     };
-    let policy = fields.text("EndpointSecurityPolicy")?.unwrap_or_default();
-    let policy = policy.rsplit('#').next().unwrap_or_default().to_owned();
-    if !["", "None", "Basic256Sha256"].contains(&policy.as_str()) {
-        return Err(fields.invalid("EndpointSecurityPolicy", "can be None or Basic256Sha256 for now"));
+    let policy = match fields.text("EndpointSecurityPolicy")? {
+        None => String::new(),
+        Some(text) => match SecurityPolicy::parse(&text) {
+            Ok(policy) => policy.name().to_owned(),
+            Err(_) => {
+                let names = SecurityPolicy::ALL.map(SecurityPolicy::name);
+                let near = nearest(&text, names);
+                let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+                let reason = format!("is one of {}{hint}", names.join(", "));
+                return Err(fields.invalid("EndpointSecurityPolicy", &reason));
+            }
+        },
+    };
+    let is_none = policy == SecurityPolicy::None.name();
+    match mode {
+        SecurityMode::None if !policy.is_empty() && !is_none => Err(fields.invalid(
+            "EndpointSecurityPolicy",
+            "goes with a security mode; set UseSecurity to true, or EndpointSecurityMode",
+        )),
+        SecurityMode::None => Ok(Security { mode, policy }),
+        _ if is_none => {
+            Err(fields.invalid("EndpointSecurityPolicy", "None does not go with a security mode"))
+        }
+        _ => Ok(Security { mode, policy }),
     }
-    Ok(Security { mode, policy })
 }
 
 fn identity(fields: &mut Fields) -> Result<Identity, PublishedNodesError> {
@@ -225,8 +282,15 @@ fn identity(fields: &mut Fields) -> Result<Identity, PublishedNodesError> {
             Ok(Identity::UserName { user, password: Secret::new(password) })
         }
         (Some("usernamepassword"), None) => Err(fields.missing("OpcAuthenticationUsername")),
-        (Some("certificate"), _) => Err(fields.not_supported("OpcAuthenticationMode: Certificate")),
-        (Some(_), _) => Err(fields.invalid("OpcAuthenticationMode", "is one of Anonymous, UsernamePassword")),
+        (Some("certificate"), Some(_)) if !password.is_empty() => Err(fields.invalid(
+            "OpcAuthenticationPassword",
+            "opens no key here: store the user's key without a passphrase, and remove the password",
+        )),
+        (Some("certificate"), Some(name)) => Ok(Identity::Certificate { name }),
+        (Some("certificate"), None) => Err(fields.missing("OpcAuthenticationUsername")),
+        (Some(_), _) => {
+            Err(fields.invalid("OpcAuthenticationMode", "is one of Anonymous, UsernamePassword, Certificate"))
+        }
     }
 }
 

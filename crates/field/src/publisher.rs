@@ -2,17 +2,19 @@
 
 use crate::describe::Writers;
 use crate::plan::{SessionPlan, SubscriptionPlan, plan};
-use crate::published_nodes::{self, Identity, Security, SecurityMode};
-use crate::sink::SessionSink;
+use crate::published_nodes::{self, FILE_BYTES_MAX, Identity, Security, SecurityMode};
+use crate::sink::{SessionSink, SinkCounters};
 use crate::sources;
 use gemba_api::{Problem, StageReport, Uplink};
 use gemba_base::{Clock, Metrics, Tasks};
 use gemba_ua::client::{self, ItemSpec, SessionOptions, SubscribedSession, SubscriptionSpec, TrustStore};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+use tokio::io::AsyncReadExt;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// What the publisher needs.
@@ -47,19 +49,21 @@ pub struct Publisher;
 struct Running {
     plan: Arc<SessionPlan>,
     session: SubscribedSession,
-    sink: Arc<SessionSink>,
+    sink: SessionSink,
 }
 
 struct State {
     options: PublisherOptions,
     uplink: Arc<dyn Uplink>,
     clock: Arc<dyn Clock>,
-    metrics: Metrics,
+    counters: SinkCounters,
     tasks: Tasks,
     writers: Arc<Mutex<Writers>>,
     running: BTreeMap<String, Running>,
     /// The file's text as it was last looked at.
     seen: Option<String>,
+    /// Size and time of the file when it was read, once they are old enough to tell a later change.
+    stamp: Option<Stamp>,
     problem: Option<Problem>,
 }
 
@@ -77,11 +81,12 @@ impl Publisher {
             options,
             uplink,
             clock,
-            metrics,
+            counters: counters(&metrics),
             tasks: tasks.branch("sessions"),
             writers,
             running: BTreeMap::new(),
             seen: None,
+            stamp: None,
             problem: None,
         };
         let stop = tasks.clone();
@@ -115,9 +120,14 @@ impl State {
     /// Reads the file and applies it when it changed.
     async fn look(&mut self) {
         let path = self.options.file.clone();
-        let text = match tokio::fs::read_to_string(&path).await {
-            Ok(text) => text,
+        let text = match read(&path, self.stamp).await {
+            Ok(None) => return,
+            Ok(Some((text, stamp))) => {
+                self.stamp = stamp;
+                text
+            }
             Err(error) => {
+                self.stamp = None;
                 let remedy = "Write the file; it is read again every second. Until then the last good configuration runs.";
                 self.complain("GMB-FLD-004", format!("{} cannot be read: {error}.", path.display()), remedy);
                 return;
@@ -130,12 +140,14 @@ impl State {
             return;
         }
         match published_nodes::parse(&text) {
-            Ok(entries) => {
+            Ok(mut entries) => {
                 self.problem = None;
+                let folded = published_nodes::fold_duplicates(&mut entries);
                 let wanted = tokio::task::spawn_blocking(move || plan(&entries)).await.unwrap_or_default();
                 let items: usize = wanted.values().map(SessionPlan::items).sum();
                 tracing::info!(sessions = wanted.len(), items, "publishing {}", path.display());
                 self.apply(wanted).await;
+                self.tell_folded(&folded);
             }
             Err(error) => {
                 tracing::error!(%error, "{} is not applied", path.display());
@@ -144,6 +156,21 @@ impl State {
             }
         }
         self.seen = Some(text);
+    }
+
+    fn tell_folded(&mut self, folded: &[String]) {
+        let (Some(first), None) = (folded.first(), &self.problem) else { return };
+        let text =
+            format!("{} nodes stand twice and are published once; the first is {first}.", folded.len());
+        tracing::warn!("{text}");
+        self.complain(
+            "GMB-FLD-014",
+            text,
+            "Remove what stands twice from the file, or give it another DisplayName.",
+        );
+        if let Some(problem) = &mut self.problem {
+            problem.urgency = 1;
+        }
     }
 
     fn complain(&mut self, code: &str, text: String, remedy: &str) {
@@ -196,20 +223,16 @@ impl State {
     }
 
     fn start(&mut self, name: String, plan: Arc<SessionPlan>) {
-        let values = self.metrics.counter("gemba_field_values_total", "values received from servers", &[]);
-        let lost =
-            self.metrics.counter("gemba_field_values_lost_total", "values known to be lost at servers", &[]);
-        let sink = Arc::new(SessionSink::new(
+        let sink = SessionSink::new(
             plan.clone(),
             self.uplink.clone(),
             self.clock.clone(),
             self.writers.clone(),
-            values,
-            lost,
-        ));
+            self.counters.clone(),
+        );
         let options = session_options(&self.options, &plan);
         let cursors: HashMap<String, Vec<u8>> = self.uplink.cursors();
-        match SubscribedSession::start(options, specs(&plan), cursors, sink.clone(), &self.tasks) {
+        match SubscribedSession::start(options, specs(&plan), cursors, Arc::new(sink.clone()), &self.tasks) {
             Ok(session) => drop(self.running.insert(name, Running { plan, session, sink })),
             Err(error) => {
                 tracing::error!(%error, session = name, "not published");
@@ -223,16 +246,72 @@ impl State {
     }
 
     fn report(&self) -> StageReport {
-        let sessions = self.running.values().map(|running| (running.plan.as_ref(), running.session.status()));
-        let mut report = sources::report(&self.options.instance, sessions, self.clock.now());
-        if let Some(running) = self.running.values().next() {
-            // The counters are shared by all sessions of the process.
-            report.values_in = running.sink.values.value();
-            report.values_out = report.values_in;
-            report.values_lost = running.sink.lost.value();
-        }
+        let now = self.clock.now();
+        let session = |running: &'_ Running| {
+            let status = running.session.status();
+            let due = sources::first_values_are_due(&status, now);
+            // A subscription that was taken over owes nothing until something changes.
+            let is_fresh = |name: &str| {
+                let mut parts = status.subscriptions.iter().filter(|part| part.subscription == name);
+                due && parts.all(|part| !part.resumed)
+            };
+            let health = running.sink.health(is_fresh);
+            let first = status.rejected.first();
+            let first_rejected = first.and_then(|item| running.sink.node_of(item.handle));
+            (status, health, running.sink.refused(), first_rejected)
+        };
+        let sessions = self.running.values().map(|running| {
+            let (status, health, refused, first_rejected) = session(running);
+            sources::Session { plan: running.plan.as_ref(), status, health, refused, first_rejected }
+        });
+        let mut report = sources::report(&self.options.instance, sessions, now);
+        report.values_in = self.counters.values.value();
+        report.values_out = report.values_in;
+        report.values_lost = self.counters.lost.value();
         report.problems.extend(self.problem.clone());
         report
+    }
+}
+
+/// What tells that a file changed without reading it.
+type Stamp = (u64, SystemTime);
+
+/// Two writes within this time may leave the same time behind.
+const STAMP_AGE: Duration = Duration::from_secs(2);
+
+/// The text, with the stamp that holds from now on; `None` when it is the file that was read before.
+async fn read(path: &Path, known: Option<Stamp>) -> io::Result<Option<(String, Option<Stamp>)>> {
+    let metadata = tokio::fs::metadata(path).await?;
+    let stamp = (metadata.len(), metadata.modified()?);
+    if Some(stamp) == known {
+        return Ok(None);
+    }
+    if metadata.len() > FILE_BYTES_MAX {
+        let reason = format!("it has {} bytes, at most {FILE_BYTES_MAX} are read", metadata.len());
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    let file = tokio::fs::File::open(path).await?;
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).await?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
+        io::Error::new(io::ErrorKind::InvalidData, format!("line {} is not UTF-8 text", line + 1))
+    })?;
+    let old = stamp.1.elapsed().is_ok_and(|age| age > STAMP_AGE);
+    Ok(Some((text, old.then_some(stamp))))
+}
+
+fn counters(metrics: &Metrics) -> SinkCounters {
+    let counter = |name, help| metrics.counter(name, help, &[]);
+    SinkCounters {
+        values: counter("gemba_field_values_total", "values of servers that became durable"),
+        lost: counter(
+            "gemba_field_values_lost_total",
+            "values known to be lost at servers or refused for ever",
+        ),
+        unknown: counter("gemba_field_values_unknown_total", "values of items that nobody asked for"),
     }
 }
 
@@ -246,6 +325,7 @@ fn session_options(options: &PublisherOptions, plan: &SessionPlan) -> SessionOpt
         Identity::UserName { user, password } => {
             client::Identity::UserName { user: user.clone(), password: password.clone() }
         }
+        Identity::Certificate { name } => client::Identity::Certificate { name: name.clone() },
     };
     session
 }

@@ -102,6 +102,7 @@ impl Platform {
         let mqtt = front.address();
         board.add(Arc::new(HubFlow::new(log.clone(), front, clock.clone(), &hub_tasks)));
         let historian = start_historian(data, settings, &docs, log.clone(), shared, tasks)?;
+        historian.observe(&shared.metrics);
         board.add(historian.clone());
         let ready = Arc::new(AtomicBool::new(false));
         let is_ready = ready.clone();

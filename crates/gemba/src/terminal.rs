@@ -58,5 +58,9 @@ pub(crate) fn set_log_level(level: &str) {
 
 /// Levels were checked when the configuration was read.
 fn filter(level: &str) -> EnvFilter {
-    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // Whatever the level says: under these the OPC UA stack writes passwords.
+    let secret = gemba_ua::client::SECRET_LOG_TARGETS.iter();
+    let off = secret.filter_map(|target| format!("{target}=off").parse().ok());
+    off.fold(filter, EnvFilter::add_directive)
 }

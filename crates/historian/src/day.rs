@@ -44,13 +44,53 @@ impl Day {
         }
     }
 
-    /// The folder of a day, in the form that Hive, Spark, DuckDB and pyarrow read as a partition by date.
+    /// All times of the day.
+    pub(crate) const fn range(self) -> TimeRange {
+        TimeRange::new(self.start(), self.end())
+    }
+
+    /// The folder of a day, in the form that Hive, Spark, DuckDB and pyarrow read as a partition by date. Times
+    /// outside of the calendar are with its first and last day: a partition without a date stops pandas.
     pub(crate) fn folder(self) -> String {
-        if self == Self::BEFORE || self == Self::AFTER {
-            return "date=__HIVE_DEFAULT_PARTITION__".to_owned();
-        }
-        let (year, month, day) = DateTime::from_ticks(self.start()).date();
+        let inside = self.start().clamp(CALENDAR_START, CALENDAR_END - 1);
+        let (year, month, day) = DateTime::from_ticks(inside).date();
         format!("date={year:04}-{month:02}-{day:02}")
+    }
+}
+
+/// Times from one tick to before another. Where that other one is the largest of all, it belongs to the range:
+/// nothing else could ask for it, and servers send it for "never".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeRange {
+    from: i64,
+    to: i64,
+}
+
+impl TimeRange {
+    pub(crate) const fn new(from: i64, to: i64) -> Self {
+        Self { from, to }
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.from >= self.to
+    }
+
+    pub(crate) const fn begins_after(self, ticks: i64) -> bool {
+        ticks < self.from
+    }
+
+    pub(crate) const fn holds(self, ticks: i64) -> bool {
+        self.from <= ticks && (ticks < self.to || self.to == i64::MAX)
+    }
+
+    /// Whether some time from the first to the last of a span, both included, is in the range.
+    pub(crate) const fn meets(self, span: (i64, i64)) -> bool {
+        self.from <= span.1 && (span.0 < self.to || self.to == i64::MAX)
+    }
+
+    /// First and last day.
+    pub(crate) const fn days(self) -> (Day, Day) {
+        (Day::of(self.from), Day::of(self.to.saturating_sub(1)))
     }
 }
 
@@ -79,6 +119,7 @@ mod tests {
         }
         let noon: DateTime = "2026-03-01T12:00:00Z".parse().expect("parses");
         assert_eq!(Day::of(noon.ticks()).folder(), "date=2026-03-01");
-        assert_eq!(Day::of(i64::MAX).folder(), "date=__HIVE_DEFAULT_PARTITION__");
+        assert_eq!(Day::of(i64::MIN).folder(), "date=0001-01-01");
+        assert_eq!(Day::of(i64::MAX).folder(), "date=9999-12-31");
     }
 }

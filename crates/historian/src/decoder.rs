@@ -2,7 +2,7 @@
 
 use crate::descriptions::DeviceDescriptions;
 use gemba_model::{DataSetMetaData, SampleBatch};
-use gemba_pubsub::{DataSets, DecodeError, Received, json, uadp};
+use gemba_pubsub::{DataSetMessage, DataSets, DecodeError, Received, json, uadp};
 
 /// How a message is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +27,19 @@ impl Encoding {
 
 /// What a message holds.
 #[derive(Debug)]
-pub(crate) enum Decoded {
-    Batches(Vec<SampleBatch>),
+pub(crate) enum Decoded<'a> {
+    Batches(Batches<'a>),
     MetaData(Box<DataSetMetaData>),
+}
+
+/// The batches of a message, in the decoder's buffers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batches<'a>(&'a [DataSetMessage]);
+
+impl<'a> Batches<'a> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a SampleBatch> {
+        self.0.iter().map(|message| &message.batch)
+    }
 }
 
 /// Why a message cannot be read.
@@ -54,16 +64,13 @@ impl Decoder {
         encoding: Encoding,
         body: &[u8],
         known: &DeviceDescriptions<'_>,
-    ) -> Result<Decoded, Unreadable> {
+    ) -> Result<Decoded<'_>, Unreadable> {
         let received = match encoding {
             Encoding::Uadp => self.uadp.decode(body, known),
             Encoding::Json => self.json.decode(body, known),
         };
         match received {
-            Ok(Received::Data(message)) => {
-                let batches = message.messages.iter_mut().map(|message| std::mem::take(&mut message.batch));
-                Ok(Decoded::Batches(batches.collect()))
-            }
+            Ok(Received::Data(message)) => Ok(Decoded::Batches(Batches(&message.messages))),
             Ok(Received::MetaData(message)) => Ok(Decoded::MetaData(Box::new(message.meta_data))),
             Err(DecodeError::UnknownDataSet { writer, .. }) => Err(Unreadable::NeedsDescription(writer)),
             Err(error) => Err(Unreadable::Malformed(error.to_string())),

@@ -5,11 +5,13 @@ mod damage;
 mod flush;
 mod gaps;
 mod ingest;
+pub(crate) mod memory;
 mod open;
 
 use crate::day::Day;
 use crate::descriptions::Descriptions;
 use crate::error::Result;
+use crate::file::read::Wanted;
 use crate::file::{FileEntry, FileSet};
 use crate::ledger::Ledger;
 use crate::manifest::ManifestStore;
@@ -92,6 +94,8 @@ struct Flushed {
     store: ManifestStore,
     ledger: Arc<Ledger>,
     pending: Arc<Pending>,
+    /// The file of newest samples cannot be read.
+    last_is_lost: bool,
     /// Revision of the series dictionary as of its file.
     series: u64,
     /// Files of a table that are complete, though the manifest that names them is not: kept for the next try.
@@ -123,15 +127,16 @@ pub(crate) struct Snapshot {
 }
 
 impl Engine {
-    /// Rows of a series and the files to look into, for `from <= time < to`.
-    pub(crate) fn snapshot(&self, series: u64, from: i64, to: i64) -> Snapshot {
+    /// Rows of a series in a range, and the files to look into for more.
+    pub(crate) fn snapshot(&self, wanted: Wanted) -> Snapshot {
+        let Wanted { series, range } = wanted;
         let (files, frozen, active) = {
             let state = self.state.lock();
             let frozen: Vec<Arc<Frozen>> = state.frozen.iter().cloned().collect();
-            (Arc::clone(&state.files), frozen, state.active.range(series, from, to))
+            (Arc::clone(&state.files), frozen, state.active.range(series, range))
         };
         let mut memory: Vec<Vec<Row>> =
-            frozen.iter().map(|frozen| frozen.memtable.range(series, from, to)).collect();
+            frozen.iter().map(|frozen| frozen.memtable.range(series, range)).collect();
         memory.push(active);
         memory.retain(|rows| !rows.is_empty());
         Snapshot { files, memory }

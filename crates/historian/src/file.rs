@@ -1,7 +1,9 @@
 //! Sample files: Parquet, sorted by series and time, immutable once named in a manifest.
 
+mod chunk;
 pub(crate) mod columns;
 pub(crate) mod decode;
+mod delta;
 pub(crate) mod encode;
 pub(crate) mod io;
 pub(crate) mod read;
@@ -18,8 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Version of sample files, manifests and all else under `hist/v1`.
-pub(crate) const FORMAT_VERSION: u64 = 1;
+/// Version of sample files, manifests and all else under `hist/v1`. Older ones are read.
+pub(crate) const FORMAT_VERSION: u64 = 2;
 
 /// What the manifest says of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 //! What the historian answers: [`History`], [`Ledger`] and [`FlowSource`].
 
+use crate::day::TimeRange;
 use crate::engine::{Engine, State};
 use crate::error::HistorianError;
-use crate::file::read::{Detail, Wanted};
+use crate::file::read::Wanted;
 use crate::read::Scan;
 use crate::read::buckets::Buckets;
 use crate::row::Row;
@@ -84,10 +85,11 @@ impl History for Historian {
         receiver: &mut dyn FnMut(Vec<StoredSample>) -> ControlFlow<()>,
     ) -> Result<(), HistoryError> {
         known(self.engine(), query.series)?;
-        let wanted = Wanted { series: query.series, from: query.from.ticks(), to: query.to.ticks() };
+        let range = TimeRange::new(query.from.ticks(), query.to.ticks());
+        let wanted = Wanted { series: query.series, range };
         let mut chunk = Vec::new();
         let mut stopped = false;
-        self.engine().scan(Scan { wanted, descending: query.descending, detail: Detail::Full }, &mut |row| {
+        self.engine().scan(Scan { wanted, descending: query.descending }, &mut |row| {
             chunk.push(row.stored());
             if chunk.len() == CHUNK {
                 let flow = receiver(std::mem::take(&mut chunk));
@@ -116,11 +118,8 @@ impl History for Historian {
             return Err(HistorianError::Invalid(text).into());
         }
         let mut buckets = Buckets::new(from.ticks(), to.ticks(), count);
-        let wanted = Wanted { series, from: from.ticks(), to: to.ticks() };
-        self.engine().scan(Scan { wanted, descending: false, detail: Detail::Value }, &mut |row| {
-            buckets.push(&row);
-            ControlFlow::Continue(())
-        });
+        let wanted = Wanted { series, range: TimeRange::new(from.ticks(), to.ticks()) };
+        self.engine().aggregate(wanted, &mut buckets);
         Ok(buckets.finish())
     }
 

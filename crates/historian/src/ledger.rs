@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// Open entries of one series; more say no more than "still missing".
 const OPEN_MAX: usize = 32;
 
+/// Series that have a bit; ids are dense, so that there are hardly ever more.
+const BITS_MAX: u64 = 1 << 24;
+
 /// Where an entry stands: by the time and place of the message that told of it, then by series. The same
 /// messages give the same keys whenever and however often they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,12 +57,19 @@ pub(crate) struct Told {
     pub(crate) offset: u64,
 }
 
+/// Memory that so many entries take at most, with their keys in the indexes of series.
+pub(crate) const fn memory(entries: usize) -> usize {
+    entries.saturating_mul(size_of::<GapKey>() * 4 + size_of::<Gap>() * 2)
+}
+
 /// All entries.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ledger {
     entries: BTreeMap<GapKey, Gap>,
     /// Keys of open entries by series, oldest first.
     open: HashMap<u64, Vec<GapKey>>,
+    /// A bit for each series below [`BITS_MAX`] that has some, because every value asks.
+    open_bits: Vec<u64>,
     /// The newest overflow entry of a series, to tell whether a value's overflow bit is already explained.
     overflow: HashMap<u64, GapKey>,
     /// Entries that the bound took.
@@ -79,6 +89,13 @@ impl Ledger {
     fn index(&mut self, key: GapKey, gap: &Gap) {
         if !gap.closed {
             self.open.entry(key.series).or_default().push(key);
+            let word = (key.series.min(BITS_MAX - 1) / 64) as usize;
+            if self.open_bits.len() <= word {
+                self.open_bits.resize(word + 1, 0);
+            }
+            if let Some(bits) = self.open_bits.get_mut((key.series / 64) as usize) {
+                *bits |= 1 << (key.series % 64);
+            }
         }
         if gap.reason == GapReason::Overflow {
             self.overflow.insert(key.series, key);
@@ -87,6 +104,11 @@ impl Ledger {
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&GapKey, &Gap)> {
         self.entries.iter()
+    }
+
+    /// See [`memory`].
+    pub(crate) fn memory(&self) -> usize {
+        memory(self.entries.len()) + self.open_bits.capacity() * 8
     }
 
     pub(crate) const fn dropped(&self) -> u64 {
@@ -151,7 +173,7 @@ impl Ledger {
         if let Some(keys) = self.open.get_mut(&key.series) {
             keys.retain(|open| *open != key);
             if keys.is_empty() {
-                self.open.remove(&key.series);
+                self.close(key.series);
             }
         }
         if self.overflow.get(&key.series) == Some(&key) {
@@ -159,9 +181,20 @@ impl Ledger {
         }
     }
 
+    /// Nothing is open of a series any more.
+    fn close(&mut self, series: u64) {
+        self.open.remove(&series);
+        if let Some(bits) = self.open_bits.get_mut((series / 64) as usize) {
+            *bits &= !(1 << (series % 64));
+        }
+    }
+
     /// Whether something is open of a series.
     pub(crate) fn has_open(&self, series: u64) -> bool {
-        !self.open.is_empty() && self.open.contains_key(&series)
+        match self.open_bits.get((series / 64) as usize) {
+            Some(bits) => bits >> (series % 64) & 1 == 1,
+            None => series >= BITS_MAX && self.open.contains_key(&series),
+        }
     }
 
     /// A value of a series came: what was open ends here, except what waits for descriptions.
@@ -179,7 +212,7 @@ impl Ledger {
             None => false,
         });
         if keys.is_empty() {
-            self.open.remove(&row.series);
+            self.close(row.series);
         }
     }
 

@@ -13,6 +13,7 @@ mod descriptions;
 mod engine;
 mod error;
 mod file;
+pub mod fuzz;
 mod history;
 mod ledger;
 mod manifest;

@@ -60,10 +60,11 @@ impl Manifest {
     }
 }
 
+/// [`Ledger`] as it stands in its file.
 #[derive(Serialize, Deserialize)]
-struct GapsDocument {
-    dropped: u64,
-    gaps: Vec<(GapKey, Gap)>,
+pub(crate) struct GapsDocument {
+    pub(crate) dropped: u64,
+    pub(crate) gaps: Vec<(GapKey, Gap)>,
 }
 
 /// The current manifest and the files around it.
@@ -108,17 +109,16 @@ impl ManifestStore {
             number: newest,
         };
         let mut damaged = Vec::new();
-        let candidates = wanted.into_iter().chain(numbers.iter().rev().copied().filter(|n| {
-            // Manifests above CURRENT were never in force.
-            wanted.is_none_or(|wanted| *n < wanted)
-        }));
-        for number in candidates {
+        // Everything that a manifest names was durable before it, so that the newest one that can be read holds,
+        // even if the power went before `CURRENT` named it; and a wrong digit in `CURRENT` takes nothing back.
+        let mut is_in_force = true;
+        for number in numbers.iter().rev().copied() {
             for path in store.paths(number) {
                 match sealed::read::<Manifest>(&*store.disk, &path) {
                     Ok(manifest) => {
                         store.current = manifest;
-                        let is_current = wanted == Some(number);
-                        let recovered = (!is_current).then(|| store.adopt(&mut damaged)).transpose()?;
+                        is_in_force &= wanted.is_some_and(|wanted| wanted <= number);
+                        let recovered = (!is_in_force).then(|| store.adopt(&mut damaged)).transpose()?;
                         // Without CURRENT and without files, the very first start was cut off.
                         let recovered = recovered
                             .filter(|found| wanted.is_some() || found.files > 0 || !damaged.is_empty());
@@ -128,6 +128,7 @@ impl ManifestStore {
                     Err(error) => damaged.push(error),
                 }
             }
+            is_in_force = false;
         }
         let recovered = store.adopt(&mut damaged)?;
         let is_new = numbers.is_empty() && wanted.is_none() && recovered.files == 0 && damaged.is_empty();
@@ -230,6 +231,21 @@ impl ManifestStore {
         let Some(name) = &self.current.gaps else { return Ok(Ledger::default()) };
         let document: GapsDocument = sealed::read(&*self.disk, &self.folder.join(name))?;
         Ok(Ledger::from_entries(document.gaps, document.dropped))
+    }
+
+    /// The newest ledger that can be read, whichever manifest it belongs to.
+    pub(crate) fn read_older_gaps(&self) -> Option<Ledger> {
+        let paths = self.disk.list(&self.folder).ok()?;
+        let number = |path: &PathBuf| -> Option<u64> {
+            path.file_name()?.to_str()?.strip_prefix("gaps-")?.strip_suffix(".json")?.parse().ok()
+        };
+        let mut ledgers: Vec<(u64, PathBuf)> =
+            paths.into_iter().filter_map(|path| Some((number(&path)?, path))).collect();
+        ledgers.sort();
+        ledgers.iter().rev().find_map(|(_, path)| {
+            let document: GapsDocument = sealed::read(&*self.disk, path).ok()?;
+            Some(Ledger::from_entries(document.gaps, document.dropped))
+        })
     }
 
     /// Writes waiting messages; returns the file's name.

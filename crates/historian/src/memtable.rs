@@ -1,11 +1,11 @@
 //! Samples that are not in a file yet, in 48 bytes each.
 //!
 //! Rows are appended in order of arrival, because scattering them over thousands of buffers costs a cache miss
-//! each. A full chunk, which still fits the cache, is sorted by series; reads and flushes merge the chunks.
+//! each. Every row knows the one of its series before it, so that a series is read without a look at the others;
+//! a flush brings the rows of a day into the order of series by counting.
 
-use crate::day::Day;
+use crate::day::{Day, TimeRange};
 use crate::error::Result;
-use crate::file::columns::Present;
 use crate::row::{CellRef, Place, Row, RowKey, RowRef};
 use std::collections::BTreeMap;
 use std::mem::size_of;
@@ -20,6 +20,8 @@ struct Slot {
     series: u32,
     /// Index into the table's messages.
     message: u32,
+    /// The row of the same series that came before, or [`NONE`].
+    previous: u32,
     status: u32,
     source_pico: u16,
     server_pico: u16,
@@ -30,50 +32,55 @@ struct Slot {
 const HAS_SOURCE: u8 = 1;
 const HAS_SERVER: u8 = 2;
 const CELL_SHIFT: u8 = 2;
+/// No row.
+const NONE: u32 = u32::MAX;
 
-/// Rows of a chunk: 768 KiB, within the second level cache of today's processors.
-const CHUNK_ROWS: usize = 16_384;
+/// Rows of a block: memory is taken in pieces of 768 KiB, and days are told apart by block where they can be.
+const BLOCK_ROWS: usize = 1 << BLOCK_BITS;
+const BLOCK_BITS: u32 = 14;
 
-/// Sorted by series, then by [`RowKey`], then by arrival.
+/// Rows in order of arrival.
 #[derive(Debug)]
-struct Chunk {
+struct Block {
     slots: Vec<Slot>,
     /// Smallest and largest time.
     span: (i64, i64),
 }
 
-impl Chunk {
-    fn run(&self, series: u64) -> &[Slot] {
-        let start = self.slots.partition_point(|slot| u64::from(slot.series) < series);
-        let rest = self.slots.get(start..).unwrap_or_default();
-        let length = rest.partition_point(|slot| u64::from(slot.series) == series);
-        rest.get(..length).unwrap_or_default()
+/// What is known of a series at a glance.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    /// The row that came last, or [`NONE`].
+    last: u32,
+    /// The row that sorts last, or [`NONE`].
+    newest: u32,
+    /// Its time.
+    time: i64,
+    /// The store's version at the row that came last.
+    version: u64,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { last: NONE, newest: NONE, time: i64::MIN, version: 0 }
     }
 }
 
-/// What is known of a series at a glance.
-#[derive(Debug, Clone, Copy, Default)]
-struct Head {
-    /// Key of the row that sorts last.
-    newest: Option<RowKey>,
-    /// Its chunk, and its place there while that is the one being filled.
-    chunk: u32,
-    place: u32,
-    /// The store's version at the row that came last.
-    version: u64,
+/// Rows of a day in order of series.
+struct Order {
+    /// Where the rows of each series end in `places`.
+    ends: Vec<u32>,
+    places: Vec<u32>,
 }
 
 /// Samples of all series. Ids are dense, so that they index a vector.
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
     heads: Vec<Head>,
-    chunks: Vec<Chunk>,
-    /// The chunk being filled, in order of arrival.
-    open: Vec<Slot>,
+    blocks: Vec<Block>,
     messages: Vec<Place>,
     bytes: Vec<u8>,
     rows: usize,
-    present: Present,
     /// Rows of each day but the current one.
     days: BTreeMap<Day, usize>,
     /// The day of the last row, its bounds, and its rows that are not in `days` yet.
@@ -86,8 +93,7 @@ impl Memtable {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        let slots = (self.chunks.len() + usize::from(!self.open.is_empty())) * CHUNK_ROWS * size_of::<Slot>();
-        slots
+        self.blocks.len() * BLOCK_ROWS * size_of::<Slot>()
             + self.bytes.capacity()
             + self.heads.capacity() * size_of::<Head>()
             + self.messages.capacity() * size_of::<Place>()
@@ -100,11 +106,6 @@ impl Memtable {
             *days.entry(day).or_default() += rows;
         }
         days
-    }
-
-    /// Columns that a file of these rows needs.
-    pub(crate) const fn present(&self) -> Present {
-        self.present
     }
 
     /// Where the messages lie that rows are of, in order of arrival.
@@ -134,36 +135,59 @@ impl Memtable {
             CellRef::Text(text) => (4, self.keep(text.as_bytes())),
             CellRef::Binary(bytes) => (5, self.keep(bytes)),
         };
-        self.present = self.present.with(present(row));
+        let at = self.rows as u32;
+        let is_newest = self.is_newest(index, row);
+        let mut previous = NONE;
         if let Some(head) = self.heads.get_mut(index) {
+            previous = head.last;
+            head.last = at;
             head.version = version;
-            if head.newest.is_none_or(|newest| newest <= row.key()) {
-                head.newest = Some(row.key());
-                head.chunk = self.chunks.len() as u32;
-                head.place = self.open.len() as u32;
+            if is_newest {
+                head.newest = at;
+                head.time = row.time;
             }
         }
-        if self.open.capacity() == 0 {
-            self.open.reserve_exact(CHUNK_ROWS);
-        }
-        self.open.push(Slot {
-            source: row.source.unwrap_or(0),
-            server: row.server.unwrap_or(0),
-            bits,
-            series: row.series as u32,
-            message: self.messages.len().saturating_sub(1) as u32,
-            status: row.status,
-            source_pico: row.source_pico,
-            server_pico: row.server_pico,
-            kind: row.kind,
-            flags: (tag << CELL_SHIFT)
-                | if row.source.is_some() { HAS_SOURCE } else { 0 }
-                | if row.server.is_some() { HAS_SERVER } else { 0 },
-        });
+        self.append(
+            row.time,
+            Slot {
+                source: row.source.unwrap_or(0),
+                server: row.server.unwrap_or(0),
+                bits,
+                series: row.series as u32,
+                message: self.messages.len().saturating_sub(1) as u32,
+                previous,
+                status: row.status,
+                source_pico: row.source_pico,
+                server_pico: row.server_pico,
+                kind: row.kind,
+                flags: (tag << CELL_SHIFT)
+                    | if row.source.is_some() { HAS_SOURCE } else { 0 }
+                    | if row.server.is_some() { HAS_SERVER } else { 0 },
+            },
+        );
+    }
+
+    fn append(&mut self, time: i64, slot: Slot) {
         self.rows += 1;
-        if self.open.len() == CHUNK_ROWS {
-            self.seal();
+        if let Some(block) = self.blocks.last_mut()
+            && block.slots.len() < BLOCK_ROWS
+        {
+            block.span = (block.span.0.min(time), block.span.1.max(time));
+            block.slots.push(slot);
+            return;
         }
+        let mut slots = Vec::with_capacity(BLOCK_ROWS);
+        slots.push(slot);
+        self.blocks.push(Block { slots, span: (time, time) });
+    }
+
+    /// Whether a row sorts behind all rows of its series so far.
+    fn is_newest(&self, series: usize, row: &RowRef<'_>) -> bool {
+        let Some(head) = self.heads.get(series) else { return true };
+        if head.newest == NONE || head.time != row.time {
+            return head.newest == NONE || head.time < row.time;
+        }
+        self.slot(head.newest).is_none_or(|newest| key(newest, &self.messages) <= row.key())
     }
 
     fn count_day(&mut self, time: i64) {
@@ -187,27 +211,8 @@ impl Memtable {
         (start << 32) | bytes.len() as u64
     }
 
-    /// Sorts the open chunk and begins a new one with the next row.
-    pub(crate) fn seal(&mut self) {
-        if self.open.is_empty() {
-            return;
-        }
-        let open = std::mem::take(&mut self.open);
-        // Series and place in one number: sorting these is much cheaper than sorting slots.
-        let mut order: Vec<u64> =
-            open.iter().zip(0_u64..).map(|(slot, at)| u64::from(slot.series) << 32 | at).collect();
-        order.sort_unstable();
-        let places = order.iter().map(|entry| (entry & 0xFFFF_FFFF) as usize);
-        let mut slots: Vec<Slot> = places.filter_map(|at| open.get(at).copied()).collect();
-        let messages = &self.messages;
-        for run in slots.chunk_by_mut(|a, b| a.series == b.series) {
-            if !run.is_sorted_by_key(|slot| key(slot, messages)) {
-                run.sort_by_key(|slot| key(slot, messages));
-            }
-        }
-        let times = || slots.iter().map(|slot| time(slot, place(slot, messages)));
-        let span = (times().min().unwrap_or(i64::MAX), times().max().unwrap_or(i64::MIN));
-        self.chunks.push(Chunk { slots, span });
+    fn slot(&self, place: u32) -> Option<&Slot> {
+        self.blocks.get((place >> BLOCK_BITS) as usize)?.slots.get(place as usize % BLOCK_ROWS)
     }
 
     fn row(&self, slot: &Slot) -> RowRef<'_> {
@@ -240,100 +245,102 @@ impl Memtable {
         }
     }
 
-    /// Rows of a series with `from <= time < to`, in order.
-    pub(crate) fn range(&self, series: u64, from: i64, to: i64) -> Vec<Row> {
-        if self.heads.get(series as usize).is_none_or(|head| head.newest.is_none()) {
-            return Vec::new();
+    /// Rows of a series with times in a range, in order.
+    pub(crate) fn range(&self, series: u64, range: TimeRange) -> Vec<Row> {
+        let Some(head) = self.heads.get(series as usize) else { return Vec::new() };
+        let mut next = head.last;
+        let mut rows = Vec::new();
+        while let Some(slot) = self.slot(next) {
+            next = slot.previous;
+            if range.holds(time(slot, place(slot, &self.messages))) {
+                rows.push(self.row(slot).to_row());
+            }
         }
-        let chunks = self.chunks.iter().filter(|chunk| chunk.span.0 < to && from <= chunk.span.1);
-        let sealed = chunks.flat_map(|chunk| chunk.run(series));
-        let open = self.open.iter().filter(|slot| u64::from(slot.series) == series);
-        let rows = sealed.chain(open).map(|slot| self.row(slot));
-        let wanted = rows.filter(|row| from <= row.time && row.time < to);
-        let mut rows: Vec<Row> = wanted.map(RowRef::to_row).collect();
+        rows.reverse();
         if !rows.is_sorted_by_key(Row::key) {
             rows.sort_by_key(Row::key);
         }
         rows
     }
 
-    /// Calls `visit` with the rows of each series with `from <= time < to`, in order of series; each in order.
-    /// The table must be sealed.
+    /// Calls `visit` with the rows of each series with times in a range, in order of series; each in order.
     ///
     /// # Errors
     /// Those of `visit`.
     pub(crate) fn sweep(
         &self,
-        from: i64,
-        to: i64,
+        range: TimeRange,
         mut visit: impl FnMut(&[RowRef<'_>]) -> Result<()>,
     ) -> Result<()> {
-        let wanted = self.chunks.iter().filter(|chunk| chunk.span.0 < to && from <= chunk.span.1);
-        let mut rests: Vec<&[Slot]> = wanted.map(|chunk| chunk.slots.as_slice()).collect();
+        let order = self.order(range);
         let mut rows: Vec<RowRef<'_>> = Vec::new();
-        for (series, head) in (0_u32..).zip(&self.heads) {
-            if head.newest.is_none() {
+        let mut start = 0;
+        for end in order.ends {
+            let places = order.places.get(start..end as usize).unwrap_or_default();
+            start = end as usize;
+            if places.is_empty() {
                 continue;
             }
             rows.clear();
-            for rest in &mut rests {
-                while let Some((slot, after)) = rest.split_first().filter(|(slot, _)| slot.series == series) {
-                    *rest = after;
-                    let row = self.row(slot);
-                    if from <= row.time && row.time < to {
-                        rows.push(row);
-                    }
-                }
-            }
+            rows.extend(places.iter().filter_map(|place| self.slot(*place)).map(|slot| self.row(slot)));
             if !rows.is_sorted_by_key(RowRef::key) {
                 rows.sort_by_key(RowRef::key);
             }
-            if !rows.is_empty() {
-                visit(&rows)?;
-            }
+            visit(&rows)?;
         }
         Ok(())
+    }
+
+    fn order(&self, range: TimeRange) -> Order {
+        let mut ends = vec![0_u32; self.heads.len() + 1];
+        let mut count = 0_u32;
+        self.each(range, |_, series| {
+            if let Some(rows) = ends.get_mut(series as usize + 1) {
+                *rows += 1;
+                count += 1;
+            }
+        });
+        // Where each series begins; moved on by each row of it, which leaves where it ends.
+        ends.iter_mut().fold(0, |sum, rows| {
+            *rows += sum;
+            *rows
+        });
+        let mut places = vec![0_u32; count as usize];
+        self.each(range, |place, series| {
+            if let Some(next) = ends.get_mut(series as usize)
+                && let Some(target) = places.get_mut(*next as usize)
+            {
+                *target = place;
+                *next += 1;
+            }
+        });
+        ends.pop();
+        Order { ends, places }
+    }
+
+    /// Place and series of each row with a time in a range, in order of arrival.
+    fn each(&self, range: TimeRange, mut visit: impl FnMut(u32, u32)) {
+        for (block, first) in self.blocks.iter().zip((0_u32..).step_by(BLOCK_ROWS)) {
+            if range.holds(block.span.0) && range.holds(block.span.1) {
+                block.slots.iter().zip(first..).for_each(|(slot, at)| visit(at, slot.series));
+            } else if range.meets(block.span) {
+                let inside = |slot: &Slot| range.holds(time(slot, place(slot, &self.messages)));
+                let rows = block.slots.iter().zip(first..).filter(|(slot, _)| inside(*slot));
+                rows.for_each(|(slot, at)| visit(at, slot.series));
+            }
+        }
     }
 
     /// The row of a series that sorts last, and the version at the row that came last.
     pub(crate) fn newest(&self, series: u64) -> Option<(RowRef<'_>, u64)> {
         let head = self.heads.get(usize::try_from(series).ok()?)?;
-        head.newest?;
-        let slot = match self.chunks.get(head.chunk as usize) {
-            Some(chunk) => chunk.run(series).last()?,
-            None => self.open.get(head.place as usize)?,
-        };
-        Some((self.row(slot), head.version))
+        Some((self.row(self.slot(head.newest)?), head.version))
     }
 
     /// One more than the largest id of a series.
     pub(crate) const fn series_end(&self) -> usize {
         self.heads.len()
     }
-}
-
-/// Columns that a row needs.
-const fn present(row: &RowRef<'_>) -> Present {
-    let value = match row.cell {
-        CellRef::Null => Present::NONE,
-        CellRef::F64(_) => Present::F64,
-        CellRef::I64(_) => Present::I64,
-        CellRef::U64(_) => Present::U64,
-        CellRef::Text(_) => Present::STRING,
-        CellRef::Binary(_) => Present::BINARY,
-    };
-    let source = match row.source {
-        Some(ticks) if ticks % 10 != 0 || row.source_pico != 0 => Present::SOURCE_SUB,
-        _ => Present::NONE,
-    };
-    let server = match row.server {
-        Some(ticks) if ticks % 10 != 0 || row.server_pico != 0 => {
-            Present::SERVER_TS.with(Present::SERVER_SUB)
-        }
-        Some(_) => Present::SERVER_TS,
-        None => Present::NONE,
-    };
-    value.with(source).with(server)
 }
 
 fn place(slot: &Slot, messages: &[Place]) -> Place {
@@ -384,16 +391,15 @@ mod tests {
         }
         push(&mut table, 3, 6, 15, "e");
         let expected = r#"10:"a" 15:"e" 20:"b" 20:"c" 20:"b""#;
-        assert_eq!(texts(&table.range(3, 0, 30)), expected);
+        assert_eq!(texts(&table.range(3, TimeRange::new(0, 30))), expected);
         let newest = table.newest(3).map(|(row, version)| (row.time, version));
         assert_eq!(newest, Some((30, 6)));
-        table.seal();
-        assert_eq!(texts(&table.range(3, 0, 30)), expected);
-        assert_eq!(texts(&table.range(3, 21, 99)), r#"30:"d""#);
-        assert!(table.range(2, 0, 99).is_empty() && table.newest(2).is_none());
+        assert_eq!(texts(&table.range(3, TimeRange::new(0, 30))), expected);
+        assert_eq!(texts(&table.range(3, TimeRange::new(21, 99))), r#"30:"d""#);
+        assert!(table.range(2, TimeRange::new(0, 99)).is_empty() && table.newest(2).is_none());
         assert_eq!(table.newest(3).map(|(row, _)| row.time), Some(30));
         let mut swept = Vec::new();
-        let visited = table.sweep(15, 21, |rows| {
+        let visited = table.sweep(TimeRange::new(15, 21), |rows| {
             swept.extend(rows.iter().map(|row| row.time));
             Ok(())
         });
@@ -403,10 +409,10 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_merged_whatever_their_order() {
+    fn rows_of_many_blocks_come_in_order_of_series_and_time() {
         let mut table = Memtable::default();
         let mut expected = BTreeMap::new();
-        for n in 0..3 * CHUNK_ROWS as u64 + 7 {
+        for n in 0..3 * BLOCK_ROWS as u64 + 7 {
             let (series, ticks) = (n * 7 % 13 + 1, (n * 7_919 % 50_021) as i64);
             push(&mut table, series, n, ticks, "x");
             expected.entry(series).or_insert_with(Vec::new).push((ticks, n));
@@ -414,12 +420,11 @@ mod tests {
         expected.values_mut().for_each(|rows| rows.sort_unstable());
         let keys = |rows: &[Row]| rows.iter().map(|row| (row.time, row.offset)).collect::<Vec<_>>();
         for (series, rows) in &expected {
-            assert_eq!(keys(&table.range(*series, 0, 60_000)), *rows);
+            assert_eq!(keys(&table.range(*series, TimeRange::new(0, 60_000))), *rows);
             assert_eq!(table.newest(*series).map(|(row, _)| (row.time, row.offset)), rows.last().copied());
         }
-        table.seal();
         let mut swept = BTreeMap::new();
-        let visited = table.sweep(0, 60_000, |rows| {
+        let visited = table.sweep(TimeRange::new(0, 60_000), |rows| {
             let of = rows.first().map_or(0, |row| row.series);
             swept.insert(of, rows.iter().map(|row| (row.time, row.offset)).collect::<Vec<_>>());
             Ok(())

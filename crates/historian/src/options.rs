@@ -18,7 +18,8 @@ pub struct HistorianOptions {
     pub day_files_max: usize,
     /// Gap entries that the ledger keeps; beyond, the oldest closed ones go first and are counted.
     pub gaps_max: usize,
-    /// Bytes of messages kept because their description is unknown; beyond, ingest waits.
+    /// Bytes of messages kept because their description is unknown; the values of more are lost, counted, and
+    /// stand in the ledger.
     pub pending_bytes_max: usize,
     /// Bytes read from the log at a time.
     pub read_bytes: usize,

@@ -86,6 +86,11 @@ impl Producers {
         self.0.contains_key(key)
     }
 
+    /// Whether the log lost offsets since the last message of an epoch.
+    pub(crate) fn is_doubtful(&self, key: &ProducerKey) -> bool {
+        self.0.get(key).is_some_and(|producer| producer.doubtful)
+    }
+
     /// Begins an account in the middle.
     pub(crate) fn begin(&mut self, key: &ProducerKey, next: u64) {
         self.0.insert(key.clone(), Producer { next, ..Producer::default() });

@@ -4,14 +4,15 @@ pub(crate) mod buckets;
 pub(crate) mod fold;
 pub(crate) mod merge;
 
-use crate::day::Day;
+use crate::day::{Day, TimeRange};
 use crate::engine::{Engine, Snapshot};
 use crate::error::HistorianError;
 use crate::file::SampleFile;
-use crate::file::read::{Detail, Wanted};
+use crate::file::read::Wanted;
 use crate::row::Row;
+use buckets::Buckets;
 use fold::Folder;
-use merge::{Cursor, Merge};
+use merge::{Cursor, Merge, OnDamage};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -19,53 +20,89 @@ use std::sync::Arc;
 /// Days after which a long read looks how much memory the footers of files take.
 const LIMIT_EVERY: usize = 16;
 
-/// A range of one series, in ticks.
+/// A range of one series.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scan {
     pub(crate) wanted: Wanted,
     pub(crate) descending: bool,
-    /// What of the rows matters.
-    pub(crate) detail: Detail,
 }
 
 impl Engine {
     /// Calls `emit` with each row of a range, in order, until it breaks.
     pub(crate) fn scan(&self, scan: Scan, emit: &mut dyn FnMut(Row) -> ControlFlow<()>) {
-        let Wanted { series, from, to } = scan.wanted;
-        if from >= to {
-            return;
-        }
-        let snapshot = self.snapshot(series, from, to);
-        let days = days(&snapshot, from, to);
         let mut folder = Folder::new(scan.descending);
-        let mut visited = 0_usize;
-        let mut visit = |day: Day| {
-            let mut cursors = self.cursors(&snapshot, day, scan);
-            if let ([only], Detail::Value) = (cursors.as_mut_slice(), scan.detail) {
-                only.only_values();
+        let outcome = self.each_day(scan, |mut cursors, on_damage| match cursors.as_mut_slice() {
+            [only] if only.is_file() => {
+                folder.finish(emit)?;
+                only.drain(scan.descending, on_damage, emit)
             }
-            let mut merge = Merge::new(cursors, scan.descending);
-            let mut on_damage = |file: &Arc<SampleFile>, group: usize, error: HistorianError| {
-                self.note_damage(file, Some(group), &error);
-            };
-            while let Some(row) = merge.next(&mut on_damage) {
-                folder.push(row, emit)?;
+            _ => {
+                let mut merge = Merge::new(cursors, scan.descending);
+                while let Some(row) = merge.next(on_damage) {
+                    folder.push(row, emit)?;
+                }
+                ControlFlow::Continue(())
             }
-            visited += 1;
-            if visited.is_multiple_of(LIMIT_EVERY) {
-                self.limit_footers(&snapshot.files, day);
-            }
-            ControlFlow::Continue(())
-        };
-        let outcome = if scan.descending {
-            days.into_iter().rev().try_for_each(&mut visit)
-        } else {
-            days.into_iter().try_for_each(&mut visit)
-        };
-        self.limit_footers(&snapshot.files, Day::of(i64::MAX));
+        });
         if outcome.is_continue() {
             let _stopped = folder.finish(emit).is_break();
         }
+    }
+
+    /// Takes all rows of a range into intervals.
+    pub(crate) fn aggregate(&self, wanted: Wanted, buckets: &mut Buckets) {
+        let scan = Scan { wanted, descending: false };
+        let _all = self.each_day(scan, |mut cursors, on_damage| {
+            if let [only] = cursors.as_mut_slice()
+                && only.is_file()
+            {
+                only.aggregate(buckets, on_damage);
+                return ControlFlow::Continue(());
+            }
+            let mut push = |row: Row| {
+                buckets.push(&row);
+                ControlFlow::Continue(())
+            };
+            let mut folder = Folder::new(false);
+            let mut merge = Merge::new(cursors, false);
+            while let Some(row) = merge.next(on_damage) {
+                folder.push(row, &mut push)?;
+            }
+            // Repeats are of one time, and thus of one day.
+            folder.finish(&mut push)
+        });
+    }
+
+    /// Calls `visit` with the sources of each day in which there may be rows, in order.
+    fn each_day(
+        &self,
+        scan: Scan,
+        mut visit: impl FnMut(Vec<Cursor>, &mut OnDamage<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let range = scan.wanted.range;
+        if range.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let snapshot = self.snapshot(scan.wanted);
+        let mut days: Vec<Day> = days(&snapshot, range).into_iter().collect();
+        if scan.descending {
+            days.reverse();
+        }
+        let mut on_damage = |file: &Arc<SampleFile>, group: usize, error: HistorianError| {
+            self.note_damage(file, Some(group), &error);
+        };
+        let mut outcome = ControlFlow::Continue(());
+        for (visited, day) in days.into_iter().enumerate() {
+            outcome = visit(self.cursors(&snapshot, day, scan), &mut on_damage);
+            if outcome.is_break() {
+                break;
+            }
+            if (visited + 1).is_multiple_of(LIMIT_EVERY) {
+                self.limit_footers(&snapshot.files, day);
+            }
+        }
+        self.limit_footers(&snapshot.files, Day::of(i64::MAX));
+        outcome
     }
 
     fn cursors(&self, snapshot: &Snapshot, day: Day, scan: Scan) -> Vec<Cursor> {
@@ -74,7 +111,7 @@ impl Engine {
         for file in snapshot.files.day(day) {
             let entry = &file.entry;
             let holds_series = entry.series.0 <= wanted.series && wanted.series <= entry.series.1;
-            if !holds_series || entry.time.1 < wanted.from || wanted.to <= entry.time.0 {
+            if !holds_series || !wanted.range.meets(entry.time) {
                 continue;
             }
             match file.open() {
@@ -88,8 +125,8 @@ impl Engine {
             }
         }
         for rows in &snapshot.memory {
-            let start = rows.partition_point(|row| row.time < day.start());
-            let end = rows.partition_point(|row| row.time < day.end());
+            let start = rows.partition_point(|row| Day::of(row.time) < day);
+            let end = rows.partition_point(|row| Day::of(row.time) <= day);
             if let Some(inside) = rows.get(start..end).filter(|rows| !rows.is_empty()) {
                 cursors.push(Cursor::memory(inside.to_vec()));
             }
@@ -99,15 +136,15 @@ impl Engine {
 }
 
 /// Days of a range in which there may be rows, ascending.
-fn days(snapshot: &Snapshot, from: i64, to: i64) -> BTreeSet<Day> {
-    let (first, last) = (Day::of(from), Day::of(to.saturating_sub(1)));
+fn days(snapshot: &Snapshot, range: TimeRange) -> BTreeSet<Day> {
+    let (first, last) = range.days();
     let mut days: BTreeSet<Day> = snapshot.files.days().range(first..=last).map(|(day, _)| *day).collect();
     for rows in &snapshot.memory {
         let mut rest = rows.as_slice();
         while let Some(row) = rest.first() {
             let day = Day::of(row.time);
             days.insert(day);
-            rest = rest.get(rest.partition_point(|row| row.time < day.end())..).unwrap_or_default();
+            rest = rest.get(rest.partition_point(|row| Day::of(row.time) <= day)..).unwrap_or_default();
         }
     }
     days

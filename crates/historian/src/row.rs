@@ -41,6 +41,17 @@ pub(crate) enum Cell {
     Binary(Box<[u8]>),
 }
 
+impl Cell {
+    /// Bytes that it holds besides itself.
+    pub(crate) const fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// One sample of one series.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {

@@ -23,7 +23,8 @@ pub(crate) fn write<T: Serialize>(disk: &dyn Disk, path: &Path, content: &T) -> 
     write_small(disk, path, &seal(path, content)?)
 }
 
-fn seal<T: Serialize>(path: &Path, content: &T) -> Result<Vec<u8>> {
+/// The bytes of a document.
+pub(crate) fn seal<T: Serialize + ?Sized>(path: &Path, content: &T) -> Result<Vec<u8>> {
     let failed = |error: serde_json::Error| HistorianError::damaged(path, error);
     let content = serde_json::value::to_raw_value(content).map_err(failed)?;
     let crc32c = format!("{:08x}", crc32c::crc32c(content.get().as_bytes()));
@@ -32,9 +33,20 @@ fn seal<T: Serialize>(path: &Path, content: &T) -> Result<Vec<u8>> {
 
 /// Reads a document and checks it.
 pub(crate) fn read<T: DeserializeOwned>(disk: &dyn Disk, path: &Path) -> Result<T> {
-    let bytes = read_small(disk, path).map_err(HistorianError::storage(path))?;
+    let bytes = match read_small(disk, path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(HistorianError::damaged(path, "the file is not there any more"));
+        }
+        Err(error) => return Err(HistorianError::storage(path)(error)),
+    };
+    parse(path, &bytes)
+}
+
+/// What the bytes of a document say.
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
     let damaged = |error: serde_json::Error| HistorianError::damaged(path, error);
-    let envelope: Envelope = serde_json::from_slice(&bytes).map_err(damaged)?;
+    let envelope: Envelope = serde_json::from_slice(bytes).map_err(damaged)?;
     let found = envelope.format_version;
     if found > FORMAT_VERSION {
         return Err(HistorianError::NewerFormat { path: path.to_owned(), found, known: FORMAT_VERSION });

@@ -71,6 +71,24 @@ impl SeriesEntry {
         text.into()
     }
 
+    fn memory(&self) -> usize {
+        let texts = |alias: &Alias| {
+            [
+                &alias.endpoint_url,
+                &alias.application_uri,
+                &alias.device,
+                &alias.writer_group,
+                &alias.writer,
+                &alias.field,
+            ]
+            .map(String::len)
+            .iter()
+            .sum::<usize>()
+        };
+        let aliases: usize = self.aliases.iter().map(|alias| size_of::<Alias>() + texts(alias)).sum();
+        size_of::<Self>() + self.node.len() * 2 + self.unit.len() + self.text.len() + aliases
+    }
+
     pub(crate) fn matches(&self, words: &[String]) -> bool {
         words.iter().all(|word| self.text.contains(word.as_str()))
     }
@@ -155,6 +173,8 @@ pub(crate) struct SeriesDictionary {
     by_node: HashMap<Arc<str>, Vec<u64>>,
     /// Grows with each change.
     revision: u64,
+    /// Memory of the entries.
+    bytes: usize,
 }
 
 impl SeriesDictionary {
@@ -181,15 +201,32 @@ impl SeriesDictionary {
     }
 
     fn insert(&mut self, entry: SeriesEntry) {
+        self.bytes += entry.memory();
         let ids = self.by_node.entry(Arc::clone(&entry.node)).or_default();
         if let Err(at) = ids.binary_search(&entry.id) {
             ids.insert(at, entry.id);
         }
-        self.entries.insert(entry.id, entry);
+        if let Some(old) = self.entries.insert(entry.id, entry) {
+            self.bytes = self.bytes.saturating_sub(old.memory());
+        }
     }
 
     pub(crate) fn entry(&self, id: u64) -> Option<&SeriesEntry> {
         self.entries.get(&id)
+    }
+
+    /// Memory of the entries, roughly.
+    pub(crate) const fn memory(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// One more than the largest id.
+    pub(crate) fn end(&self) -> u64 {
+        self.entries.last_key_value().map_or(0, |(id, _)| id + 1)
     }
 
     pub(crate) const fn revision(&self) -> u64 {

@@ -2,13 +2,14 @@
 
 use crate::decoder::Decoder;
 use crate::engine::Engine;
+use crate::engine::memory::MemoryGauges;
 use crate::error::{HistorianError, Result};
 use crate::options::HistorianOptions;
 use gemba_api::{DocStore, EventLog};
 use gemba_base::disk::{Disk, RealDisk};
-use gemba_base::{Backoff, Clock, Tasks};
+use gemba_base::{Backoff, Clock, Metrics, Tasks};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -35,6 +36,8 @@ struct Signals {
     work: Notify,
     /// Grows with each flush attempt, so that whoever waits for room or durability looks again.
     flushed: watch::Sender<u64>,
+    /// Where memory is shown, if anywhere.
+    gauges: OnceLock<MemoryGauges>,
 }
 
 impl Historian {
@@ -69,7 +72,8 @@ impl Historian {
     ) -> Result<Arc<Self>> {
         let engine = Arc::new(Engine::open(disk, folder, docs, options, clock)?);
         let tasks = tasks.branch("historian");
-        let signals = Arc::new(Signals { work: Notify::new(), flushed: watch::channel(0).0 });
+        let signals =
+            Arc::new(Signals { work: Notify::new(), flushed: watch::channel(0).0, gauges: OnceLock::new() });
         let historian = Arc::new(Self { engine, log, tasks, signals });
         historian.adopt_log();
         for partition in 0..historian.log.partitions() {
@@ -101,6 +105,12 @@ impl Historian {
                 );
             }
         }
+    }
+
+    /// Shows from now on how much memory each part takes and may take: `gemba_historian_memory_bytes` and
+    /// `gemba_historian_memory_budget_bytes`, brought up to date every second.
+    pub fn observe(&self, metrics: &Metrics) {
+        self.engine.measure(self.signals.gauges.get_or_init(|| MemoryGauges::new(metrics)));
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -283,6 +293,9 @@ impl Worker {
                 () = self.tasks.stopping() => return,
                 () = self.signals.work.notified() => {}
                 () = tokio::time::sleep(TICK) => {}
+            }
+            if let Some(gauges) = self.signals.gauges.get() {
+                self.engine.measure(gauges);
             }
             let due = self.engine.is_due();
             if !due && !self.engine.has_frozen() && committed {

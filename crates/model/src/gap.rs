@@ -24,6 +24,8 @@ pub enum GapReason {
     MissingMetadata,
     /// Stored bytes were damaged.
     Corruption,
+    /// A hop can never take the values, whatever is waited for: a message beyond every size, a broken contract.
+    Rejected,
 }
 
 impl GapReason {
@@ -38,6 +40,7 @@ impl GapReason {
             Self::Drop => "drop",
             Self::MissingMetadata => "missing-metadata",
             Self::Corruption => "corruption",
+            Self::Rejected => "rejected",
         }
     }
 }

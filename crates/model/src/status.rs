@@ -9,8 +9,9 @@ use std::fmt;
 #[serde(transparent)]
 pub struct StatusCode(pub u32);
 
-/// Info type "DataValue" with its overflow bit (OPC 10000-4 v1.05, table 179).
+/// Info type "DataValue" and "NotUsed", and the overflow bit (OPC 10000-4 v1.05, 7.39.1).
 const DATA_VALUE_INFO: u32 = 0x0000_0400;
+const NO_INFO: u32 = 0x0000_0000;
 const INFO_TYPE_MASK: u32 = 0x0000_0C00;
 const OVERFLOW: u32 = 0x0000_0080;
 
@@ -33,8 +34,13 @@ impl StatusCode {
         self.0 >> 31 == 1
     }
     /// The server's queue for this item overflowed at this value: values before or after it are missing.
+    ///
+    /// The standard gives the bit its meaning with the info type DataValue alone, and wants all info bits zero
+    /// without an info type (OPC 10000-4 v1.05, 7.39.1). Servers are in the field that set the bit and forget the
+    /// type; since nothing else can be meant by it then, it counts. A server sets it only for queues longer than
+    /// one value: with a queue of one, its absence proves nothing.
     pub const fn overflow(self) -> bool {
-        self.0 & INFO_TYPE_MASK == DATA_VALUE_INFO && self.0 & OVERFLOW != 0
+        matches!(self.0 & INFO_TYPE_MASK, DATA_VALUE_INFO | NO_INFO) && self.0 & OVERFLOW != 0
     }
     /// The symbolic name of the code without its info bits, if the standard's list has it.
     pub fn name(self) -> Option<&'static str> {
@@ -79,9 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn overflow_needs_the_data_value_info_type() {
+    fn overflow_counts_with_the_data_value_info_type_and_with_none() {
         assert!(StatusCode(0x0000_0480).overflow());
-        assert!(!StatusCode(0x0000_0080).overflow());
+        assert!(StatusCode(0x0000_0080).overflow(), "servers forget the type");
+        assert!(StatusCode(0x8000_0480).overflow(), "of bad values, too");
+        assert!(!StatusCode(0x0000_0880).overflow() && !StatusCode(0x0000_0C80).overflow(), "reserved types");
+        assert!(!StatusCode(0x0000_0400).overflow());
         assert!(!StatusCode::GOOD.overflow());
     }
 }

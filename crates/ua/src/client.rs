@@ -22,3 +22,7 @@ pub use runtime::{
 };
 pub use session::OpcUaSession;
 pub use trust::{TrustError, TrustStore};
+
+/// Log targets of the stack under which it writes messages as they travel inside a channel, passwords included: no
+/// level may switch them on.
+pub const SECRET_LOG_TARGETS: [&str; 1] = ["hex"];

@@ -40,7 +40,8 @@ export type GapReason =
   | 'edge-restart'
   | 'drop'
   | 'missing-metadata'
-  | 'corruption';
+  | 'corruption'
+  | 'rejected';
 
 export type Gap = Omit<Schemas['Gap'], 'reason' | 'hop'> & { reason: GapReason; hop: StageName };
 

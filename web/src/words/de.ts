@@ -136,6 +136,7 @@ export const words: Catalogue = {
   'gap.reason.drop': 'eine volle Warteschlange verwarf das Älteste',
   'gap.reason.missing-metadata': 'die Beschreibung der Nachricht ist nicht bekannt',
   'gap.reason.corruption': 'gespeicherte Bytes wurden beschädigt',
+  'gap.reason.rejected': 'die Warteschlange konnte die Werte nie annehmen',
   'gap.recovered': 'Alle Werte wurden nachgeholt.',
   'gap.show': 'Heranholen',
   'gap.title': 'Lücken in diesem Zeitraum',

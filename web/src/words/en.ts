@@ -135,6 +135,7 @@ export const words = {
   'gap.reason.drop': 'a full queue dropped its oldest',
   'gap.reason.missing-metadata': 'the message’s description is not known',
   'gap.reason.corruption': 'stored bytes were damaged',
+  'gap.reason.rejected': 'the queue could never take the values',
   'gap.recovered': 'All values were fetched again.',
   'gap.show': 'Zoom to it',
   'gap.title': 'Gaps in this range',

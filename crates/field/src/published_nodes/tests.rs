@@ -13,6 +13,7 @@ fn show(entry: &PublishedEntry) -> String {
     let user = match &entry.identity {
         Identity::Anonymous => "anonymous",
         Identity::UserName { user, .. } => user,
+        Identity::Certificate { name } => name,
     };
     let head = format!(
         "{} {:?}/{} as {user}: {}/{} ({})\n",
@@ -80,12 +81,6 @@ fn what_is_not_supported_yet_is_named() {
             "GMB-FLD-003: entry 1 (opc.tcp://plc:4840): 'MessagingMode' is not supported yet; remove it, or set it to its default"
         ],
     );
-    check(
-        r#"[ { "EndpointUrl": "opc.tcp://plc:4840", "OpcAuthenticationMode": "Certificate" } ]"#,
-        expect![
-            "GMB-FLD-003: entry 1 (opc.tcp://plc:4840): 'OpcAuthenticationMode: Certificate' is not supported yet; remove it, or set it to its default"
-        ],
-    );
 }
 
 #[test]
@@ -127,9 +122,100 @@ fn mistakes_are_named_with_their_place_and_remedy() {
 }
 
 #[test]
-fn an_empty_file_publishes_nothing() {
-    check("", expect![""]);
+fn an_empty_list_publishes_nothing_and_an_empty_file_is_half_written() {
     check("[]", expect![""]);
+    check("\u{feff}[ ] // nothing yet", expect![""]);
+    for text in ["", " \n", "// a comment"] {
+        check(text, expect!["GMB-FLD-001: the file is not JSON: it is empty; [] publishes nothing"]);
+    }
+}
+
+#[test]
+fn keys_that_stand_twice_are_refused_in_any_case() {
+    check(
+        r#"[ { "EndpointUrl": "opc.tcp://a:1", "OpcNodes": [],
+               "EndpointUrl": "opc.tcp://b:1" } ]"#,
+        expect![
+            "GMB-FLD-001: the file is not JSON: the key 'EndpointUrl' stands twice in one object at line 2 column 28"
+        ],
+    );
+    check(
+        r#"[ { "EndpointUrl": "opc.tcp://a:1", "endpointurl": "opc.tcp://b:1" } ]"#,
+        expect!["GMB-FLD-002: entry 1: 'endpointurl' is there twice (also as 'EndpointUrl')"],
+    );
+}
+
+#[test]
+fn wrong_types_are_named_with_what_would_be_right() {
+    for (field, value) in [
+        ("UseSecurity", "1"),
+        ("OpcNodes", "{}"),
+        ("EndpointUrl", "7"),
+        ("DataSetPublishingInterval", "-5"),
+        ("DataSetPublishingIntervalTimespan", "\"soon\""),
+        ("DataSetWriterId", "[]"),
+    ] {
+        let text = match field {
+            "EndpointUrl" => format!("[ {{ \"EndpointUrl\": {value} }} ]"),
+            _ => format!("[ {{ \"EndpointUrl\": \"opc.tcp://a:1\", \"{field}\": {value} }} ]"),
+        };
+        let error = parse(&text).expect_err(field).to_string();
+        assert!(error.contains(&format!("'{field}'")) && error.contains("must be"), "{error}");
+    }
+    let error =
+        parse(r#"[ { "EndpointUrl": "opc.tcp://a:1", "OpcNodes": [ { "Id": "i=1", "QueueSize": 1.5 } ] } ]"#);
+    assert_eq!(
+        error.expect_err("a fraction").to_string(),
+        "GMB-FLD-002: entry 1 (opc.tcp://a:1), node 1 (i=1): 'QueueSize' must be a whole number from 0 to 4294967295"
+    );
+}
+
+#[test]
+fn certificates_of_users_and_policies_are_read() {
+    check(
+        r#"[ { "EndpointUrl": "opc.tcp://a:1", "EndpointSecurityMode": "Best", "EndpointSecurityPolicy": "aes256-sha256-rsapss",
+               "OpcAuthenticationMode": "Certificate", "OpcAuthenticationUsername": "operator" } ]"#,
+        expect![[r#"
+            opc.tcp://a:1 Best/Aes256_Sha256_RsaPss as operator: <<UnknownWriterGroup>>/<<UnknownDataSet>> (<<UnknownDataSet>>)
+        "#]],
+    );
+    for (fields, message) in [
+        (
+            r#""OpcAuthenticationMode": "Certificate""#,
+            "GMB-FLD-002: entry 1 (opc.tcp://a:1): 'OpcAuthenticationUsername' is missing",
+        ),
+        (
+            r#""OpcAuthenticationMode": "Certificate", "OpcAuthenticationUsername": "o", "OpcAuthenticationPassword": "hunter2""#,
+            "GMB-FLD-002: entry 1 (opc.tcp://a:1): 'OpcAuthenticationPassword' opens no key here: store the user's key without a passphrase, and remove the password",
+        ),
+        (
+            r#""UseSecurity": true, "EndpointSecurityPolicy": "Basic256Sha265""#,
+            "GMB-FLD-002: entry 1 (opc.tcp://a:1): 'EndpointSecurityPolicy' is one of None, Basic256Sha256, Aes128_Sha256_RsaOaep, Aes256_Sha256_RsaPss; did you mean 'Basic256Sha256'?",
+        ),
+        (
+            r#""EndpointSecurityPolicy": "Basic256Sha256""#,
+            "GMB-FLD-002: entry 1 (opc.tcp://a:1): 'EndpointSecurityPolicy' goes with a security mode; set UseSecurity to true, or EndpointSecurityMode",
+        ),
+        (
+            r#""EndpointSecurityMode": "Sign", "EndpointSecurityPolicy": "None""#,
+            "GMB-FLD-002: entry 1 (opc.tcp://a:1): 'EndpointSecurityPolicy' None does not go with a security mode",
+        ),
+    ] {
+        let error =
+            parse(&format!("[ {{ \"EndpointUrl\": \"opc.tcp://a:1\", {fields} }} ]")).expect_err(fields);
+        assert_eq!(error.to_string(), message);
+        assert!(!error.to_string().contains("hunter2"));
+    }
+}
+
+#[test]
+fn a_node_that_stands_twice_is_published_once_and_named() {
+    let twice = r#"[ { "EndpointUrl": "opc.tcp://a:1", "DataSetWriterId": "w", "OpcNodes": [
+        { "Id": "i=1" }, { "Id": "i=2" }, { "Id": "i=1" }, { "Id": "i=1", "DisplayName": "other" } ] } ]"#;
+    let mut entries = parse(twice).expect("read");
+    assert_eq!(fold_duplicates(&mut entries), ["i=1 of opc.tcp://a:1 in writer 'w'"]);
+    assert_eq!(entries[0].nodes.len(), 3, "another name is another field");
+    assert!(fold_duplicates(&mut entries).is_empty());
 }
 
 #[test]
@@ -140,10 +226,23 @@ fn passwords_do_not_print() {
     assert!(!format!("{entries:?}").contains("hunter2"));
 }
 
-/// What is refused says why.
+/// What is refused says why. What is read can be planned: the same the second time, every node kept, and no handle
+/// given twice in a session.
 fn file_of_bytes(bytes: &[u8]) {
-    if let Err(error) = parse(&String::from_utf8_lossy(bytes)) {
-        assert!(!error.to_string().is_empty());
+    let mut entries = match parse(&String::from_utf8_lossy(bytes)) {
+        Ok(entries) => entries,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    fold_duplicates(&mut entries);
+    let sessions = crate::plan::plan(&entries);
+    assert_eq!(sessions, crate::plan::plan(&entries));
+    let wanted: usize = entries.iter().map(|entry| entry.nodes.len()).sum();
+    assert_eq!(sessions.values().map(|session| session.items()).sum::<usize>(), wanted);
+    for session in sessions.values() {
+        assert!(session.name.len() <= 512 && !session.name.contains('#'));
+        let items = session.subscriptions.values().flat_map(|subscription| &subscription.items);
+        let mut handles = HashSet::new();
+        assert!(items.into_iter().all(|item| handles.insert(item.handle)));
     }
 }
 

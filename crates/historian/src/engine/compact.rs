@@ -3,7 +3,6 @@
 use super::Engine;
 use crate::day::Day;
 use crate::error::{HistorianError, Result};
-use crate::file::columns::Present;
 use crate::file::received::ReceivedTable;
 use crate::file::write::SampleWriter;
 use crate::file::{FileEntry, SampleFile};
@@ -53,15 +52,13 @@ impl Engine {
         let name = format!("samples/{}/part-{number:08}-c.parquet", day.folder());
         let mut cursors = Vec::with_capacity(inputs.len());
         let mut received = Some(ReceivedTable::default());
-        let mut present = Present::NONE;
         for file in inputs {
             let open = file.open().inspect_err(|error| self.note_damage(file, None, error))?;
-            present = present.with(open.present());
             received = received.zip(open.received()).map(|(all, more)| all.merge(more));
             let spans = open.all_spans();
             cursors.push(Cursor::file(Arc::clone(file), open, spans, None));
         }
-        let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received, present)?;
+        let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received)?;
         let mut failure: Option<HistorianError> = None;
         let mut folder = Folder::new(false);
         let mut write = |row: Row| match writer.push(&row.as_ref()) {

@@ -4,6 +4,7 @@ use super::Engine;
 use crate::error::HistorianError;
 use crate::file::SampleFile;
 use crate::ledger::{Doubt, Gap, Told};
+use crate::producers::ProducerKey;
 use gemba_model::{GapReason, Hop};
 use std::sync::Arc;
 
@@ -46,6 +47,27 @@ impl Engine {
             ledger.add(id, told, gap, self.options.gaps_max);
         }
         state.dirty_since = state.dirty_since.or(Some(self.clock.monotonic()));
+    }
+
+    /// The messages that waited for their description cannot be read: their values are lost.
+    pub(super) fn waiting_lost(&self) {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let told = Told { at: self.clock.now().ticks(), partition: u32::MAX, offset: 0 };
+        let waiting: Vec<(ProducerKey, u64)> = state
+            .producers
+            .iter()
+            .filter(|(_, producer)| producer.pending > 0)
+            .map(|(key, producer)| (key.clone(), producer.pending))
+            .collect();
+        for (key, values) in waiting {
+            self.counters.values_lost.add(values);
+            Arc::make_mut(&mut state.producers).of(&key).pending = 0;
+            let ids = state.descriptions.series_of_producer(&key.device, &key.producer);
+            // What waited for a description waits for nothing any more.
+            Arc::make_mut(&mut state.ledger).settle(&ids, Doubt::Pending, true);
+            self.producer_gap(state, &key, GapReason::Corruption, Hop::Store, Doubt::None, told);
+        }
     }
 
     /// Whether something of a file is known to be unreadable.

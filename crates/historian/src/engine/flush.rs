@@ -2,7 +2,6 @@
 
 use super::{Engine, Flushed, Frozen};
 use crate::error::{HistorianError, Result};
-use crate::file::columns::Present;
 use crate::file::received::ReceivedTable;
 use crate::file::write::{SampleWriter, write_table};
 use crate::file::{FileEntry, SampleFile};
@@ -58,7 +57,7 @@ impl Engine {
         manifest.covered = frozen.covered.clone();
         manifest.heard = frozen.heard.clone();
         manifest.producers = frozen.producers.entries();
-        if frozen.memtable.rows() > 0 {
+        if frozen.memtable.rows() > 0 || flushed.last_is_lost {
             manifest.last = self.write_last(frozen, number)?;
         }
         if !Arc::ptr_eq(&flushed.ledger, &frozen.ledger) {
@@ -82,6 +81,7 @@ impl Engine {
         }
         manifest.files.extend(files.iter().cloned());
         flushed.store.commit(manifest)?;
+        flushed.last_is_lost = false;
         flushed.series = revision;
         Ok(())
     }
@@ -104,8 +104,8 @@ impl Engine {
         for (day, rows) in days {
             let name = format!("samples/{}/part-{number:08}-{}.parquet", day.folder(), entries.len());
             let received = ReceivedTable::for_rows(table.messages(), rows);
-            let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received, table.present())?;
-            table.sweep(day.start(), day.end(), |rows| {
+            let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received)?;
+            table.sweep(day.range(), |rows| {
                 rows.chunk_by(|a, b| a.time == b.time).try_for_each(|group| match group {
                     [only] => writer.push(only),
                     _ => write_folded(&mut writer, group),
@@ -119,7 +119,7 @@ impl Engine {
 
     fn write_last(&self, frozen: &Frozen, number: u64) -> Result<Option<FileEntry>> {
         let name = format!("{FOLDER}/last-{number}.parquet");
-        let mut writer = SampleWriter::create(&*self.disk, &self.root, name, None, Present::ALL)?;
+        let mut writer = SampleWriter::create(&*self.disk, &self.root, name, None)?;
         for row in frozen.last.iter().flatten() {
             writer.push(&row.as_ref())?;
         }

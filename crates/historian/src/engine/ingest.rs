@@ -1,7 +1,7 @@
 //! Taking in what the log holds: each message once, by its number.
 
 use super::{Engine, FROZEN_MAX, Frozen, State};
-use crate::decoder::{Decoded, Decoder, Encoding, Unreadable};
+use crate::decoder::{Batches, Decoded, Decoder, Encoding, Unreadable};
 use crate::descriptions::Description;
 use crate::error::Result;
 use crate::ledger::{Doubt, Told};
@@ -26,12 +26,12 @@ pub(crate) struct Ingested {
 }
 
 /// What a message is, before it is taken in.
-enum Content {
+enum Content<'a> {
     /// Nothing for us; `foreign` when nobody said so.
     Nothing {
         foreign: bool,
     },
-    Batches(Vec<SampleBatch>),
+    Batches(Batches<'a>),
     MetaData(Box<DataSetMetaData>),
     Gap(GapRecord),
     Waiting(Encoding, u16),
@@ -217,7 +217,7 @@ impl Engine {
             Arc::make_mut(&mut state.producers).begin(key, *sequence);
             arrival = Arrival::Due;
         }
-        let doubtful = state.producers.iter().any(|(known, producer)| known == key && producer.doubtful);
+        let doubtful = state.producers.is_doubtful(key);
         if state.producers.is_new_epoch(key) {
             // What the old epoch had not delivered is gone with the edge's state.
             self.producer_gap(state, key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
@@ -234,25 +234,11 @@ impl Engine {
         producers.of(key).doubtful = false;
     }
 
-    fn batches(
-        &self,
-        state: &mut State,
-        sender: &Sender,
-        batches: Vec<SampleBatch>,
-        message: &DeviceMessage,
-    ) {
-        match resolve(state, &sender.device, &batches) {
+    fn batches(&self, state: &mut State, sender: &Sender, batches: Batches<'_>, message: &DeviceMessage) {
+        match resolve(state, &sender.device, batches) {
             Ok(described) => {
-                let key = sender.key().cloned();
-                self.store(
-                    state,
-                    &sender.device,
-                    key.as_ref(),
-                    sender.place,
-                    sender.told,
-                    &batches,
-                    &described,
-                );
+                let from = (sender.device.as_str(), sender.key(), sender.place);
+                self.store(state, from, sender.told, batches, &described);
             }
             Err(writer) => {
                 let values = batches.iter().map(|batch| batch.samples.len() as u64).sum();
@@ -323,19 +309,11 @@ impl Engine {
             let decoded =
                 decoder.decode(message.encoding, &message.body, &descriptions.device(&sender.device));
             let waits_for = match decoded {
-                Ok(Decoded::Batches(batches)) => match resolve(state, &sender.device, &batches) {
+                Ok(Decoded::Batches(batches)) => match resolve(state, &sender.device, batches) {
                     Ok(described) => {
                         self.settle_waiting(state, &message);
-                        let key = message.producer.as_ref();
-                        self.store(
-                            state,
-                            &sender.device,
-                            key,
-                            message.place,
-                            sender.told,
-                            &batches,
-                            &described,
-                        );
+                        let from = (sender.device.as_str(), message.producer.as_ref(), message.place);
+                        self.store(state, from, sender.told, batches, &described);
                         continue;
                     }
                     Err(writer) => writer,
@@ -367,16 +345,13 @@ impl Engine {
         }
     }
 
-    /// Stores the samples of a message.
-    #[allow(clippy::too_many_arguments)] // One call site each for fresh and waiting messages.
+    /// Stores the samples of a message of a device and producer, at its place.
     fn store(
         &self,
         state: &mut State,
-        device: &str,
-        key: Option<&ProducerKey>,
-        place: Place,
+        (device, key, place): (&str, Option<&ProducerKey>, Place),
         told: Told,
-        batches: &[SampleBatch],
+        batches: Batches<'_>,
         described: &[Option<Arc<Description>>],
     ) {
         state.active.begin(place);
@@ -393,7 +368,7 @@ impl Engine {
         }
         if stored < received {
             // The publisher broke its own description; the account shows how many values that cost.
-            let writer = batches.first().map_or(0, |batch| batch.writer.writer);
+            let writer = batches.iter().next().map_or(0, |batch| batch.writer.writer);
             self.writer_gap(state, device, writer, Doubt::None, told);
             self.counters.values_lost.add(received - stored);
         }
@@ -445,8 +420,7 @@ impl State {
     }
 
     fn freeze(&mut self) {
-        let mut memtable = std::mem::take(&mut self.active);
-        memtable.seal();
+        let memtable = std::mem::take(&mut self.active);
         self.remember_newest(&memtable);
         self.dirty_since = None;
         self.frozen.push_back(Arc::new(Frozen {
@@ -461,12 +435,12 @@ impl State {
     }
 }
 
-fn content(
+fn content<'a>(
     message: &DeviceMessage,
     sender: &Sender,
-    decoder: &mut Decoder,
+    decoder: &'a mut Decoder,
     descriptions: &crate::descriptions::Descriptions,
-) -> Content {
+) -> Content<'a> {
     let ours = sender.account.is_some();
     match message.property(properties::KIND) {
         Some(properties::KIND_STATUS) => return Content::Nothing { foreign: false },
@@ -494,7 +468,7 @@ fn content(
 fn resolve(
     state: &State,
     device: &str,
-    batches: &[SampleBatch],
+    batches: Batches<'_>,
 ) -> std::result::Result<Vec<Option<Arc<Description>>>, u16> {
     let known = state.descriptions.device(device);
     let find = |batch: &SampleBatch| {

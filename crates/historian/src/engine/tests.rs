@@ -1,9 +1,12 @@
 //! The store against a plain model, under re-delivery, disorder, crashes and full disks.
 
+mod damage;
 mod house;
 mod model;
 mod random;
 
+use crate::day::TimeRange;
+use crate::file::read::Wanted;
 use crate::testing::{Batch, TestEdge, WRITER, at};
 use gemba_api::{GapQuery, StoredSample};
 use gemba_model::{DateTime, GapReason, StatusCode, Variant};
@@ -239,7 +242,8 @@ fn crowded_days_are_merged_and_readers_keep_what_they_read() {
     }
     let before = (house.read(1), house.read(2));
     assert_eq!(before.0.len(), 180);
-    let snapshot = house.engine().snapshot(1, at(0).ticks(), at(999).ticks());
+    let snapshot =
+        house.engine().snapshot(Wanted { series: 1, range: TimeRange::new(at(0).ticks(), at(999).ticks()) });
     while house.engine().compact().expect("compacts") {}
     assert_eq!(house.sample_paths().len(), 9 + 1, "inputs stay as long as they may be read");
     drop(snapshot);
@@ -323,7 +327,7 @@ fn a_damaged_manifest_has_a_copy_and_a_newer_one_is_refused() {
     assert!(!house.engine().problems.list().is_empty());
     let copy = manifest.with_extension("copy.json");
     let text = String::from_utf8(house.disk.contents(&copy).expect("is there")).expect("is text");
-    let newer = text.replace("\"formatVersion\":1", "\"formatVersion\":2");
+    let newer = text.replace("\"formatVersion\":2", "\"formatVersion\":3");
     house.disk.install(&manifest, newer.as_bytes());
     let error = house.try_reopen().expect_err("is newer");
     assert_eq!(error.code().0, "GMB-HIS-002");

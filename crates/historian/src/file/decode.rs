@@ -6,8 +6,8 @@ use super::received::{ReceivedTable, ticks};
 use crate::row::{Cell, Row, UNIX_EPOCH_TICKS};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float64Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, UInt8Type, UInt32Type,
-    UInt64Type,
+    Float64Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, UInt8Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrowPrimitiveType, BinaryArray, PrimitiveArray, RecordBatch, StringArray};
 
@@ -78,6 +78,7 @@ pub(crate) struct Columns<'a> {
     series: Field<'a, UInt64Type>,
     source: TimeColumns<'a>,
     server: TimeColumns<'a>,
+    delay: Field<'a, Int32Type>,
     received: Field<'a, TimestampMillisecondType>,
     messages: Option<&'a ReceivedTable>,
     kind: Field<'a, UInt8Type>,
@@ -113,6 +114,7 @@ impl<'a> Columns<'a> {
                 sub: Field::of(batch, column::SERVER_SUB),
                 ticks: Field::of(batch, column::SERVER_TICKS),
             },
+            delay: Field::of(batch, column::SERVER_DELAY),
             received: Field::of(batch, column::RECEIVED),
             messages,
             kind: Field::of(batch, column::TYPE).or(constants.kind),
@@ -143,6 +145,9 @@ impl<'a> Columns<'a> {
     pub(crate) fn row(&self, index: usize) -> Row {
         let (source, source_pico) = self.source.at(index);
         let (server, server_pico) = self.server.at(index);
+        let delayed =
+            source.zip(self.delay.at(index)).map(|(ticks, delay)| ticks.saturating_add(delay.into()));
+        let server = server.or(delayed);
         let (offset, partition) = (self.offset.at(index).unwrap_or(0), self.partition.at(index).unwrap_or(0));
         let received = match self.received.at(index) {
             Some(millis) => ticks(millis),

@@ -1,169 +1,196 @@
-//! Rows to columns.
+//! Rows to the columns of a row group.
 
-use super::columns::schema;
+use super::chunk::{Chunks, Nullable, signed, unsigned, unsigned_64};
 use super::received::millis;
 use crate::day::in_calendar;
 use crate::row::{CellRef, RowRef, UNIX_EPOCH_TICKS};
-use arrow_array::builder::{
-    ArrayBuilder, BinaryBuilder, Float64Builder, Int64Builder, PrimitiveBuilder, StringBuilder,
-    TimestampMicrosecondBuilder, TimestampMillisecondBuilder, UInt8Builder, UInt32Builder, UInt64Builder,
-};
-use arrow_array::{ArrayRef, ArrowPrimitiveType, RecordBatch};
-use arrow_schema::ArrowError;
-use std::sync::Arc;
+use bytes::Bytes;
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
+use parquet::errors::Result;
+use std::io::Write;
+use std::ops::Range;
 
 /// A tick in units of 10 ps, in which what is finer than a microsecond is counted.
 pub(crate) const SUB_PER_TICK: u32 = 10_000;
 const TICKS_PER_MICRO: i64 = 10;
 
-/// A column that is null in most rows: nulls are appended together, before the next value.
-trait Nullable: ArrayBuilder + Default {
-    fn nulls(&mut self, count: usize);
-}
-
-impl<T: ArrowPrimitiveType> Nullable for PrimitiveBuilder<T> {
-    fn nulls(&mut self, count: usize) {
-        self.append_nulls(count);
-    }
-}
-
-impl Nullable for StringBuilder {
-    fn nulls(&mut self, count: usize) {
-        self.append_nulls(count);
-    }
-}
-
-impl Nullable for BinaryBuilder {
-    fn nulls(&mut self, count: usize) {
-        self.append_nulls(count);
-    }
-}
-
+/// Texts or bytes, one behind the other.
 #[derive(Debug, Default)]
-struct Sparse<B>(B);
+struct Blobs {
+    places: Nullable<Range<usize>>,
+    bytes: Vec<u8>,
+}
 
-impl<B: Nullable> Sparse<B> {
-    /// The builder, filled up to the row before this one.
-    fn at(&mut self, row: usize) -> &mut B {
-        let behind = row.saturating_sub(self.0.len());
-        if behind > 0 {
-            self.0.nulls(behind);
-        }
-        &mut self.0
+impl Blobs {
+    fn put(&mut self, row: usize, bytes: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.places.put(row, start..self.bytes.len());
     }
 
-    fn finish(&mut self, rows: usize) -> ArrayRef {
-        self.at(rows).finish()
+    fn write<W: Write + Send>(&mut self, chunks: &mut Chunks<'_, '_, W>) -> Result<()> {
+        self.places.end(chunks.rows);
+        let all = Bytes::from(std::mem::take(&mut self.bytes));
+        let values = self.places.values.drain(..).map(|place| ByteArray::from(all.slice(place)));
+        let values = values.collect();
+        chunks.values::<ByteArrayType>(&Nullable { values, levels: std::mem::take(&mut self.places.levels) })
     }
 }
 
-/// The three columns of one timestamp.
+/// The columns of one timestamp.
 #[derive(Debug, Default)]
 struct TimeColumns {
-    ts: Sparse<TimestampMicrosecondBuilder>,
-    sub: Sparse<UInt32Builder>,
-    ticks: Sparse<Int64Builder>,
+    ts: Nullable<i64>,
+    sub: Nullable<i32>,
+    ticks: Nullable<i64>,
 }
 
 impl TimeColumns {
+    #[inline]
     fn push(&mut self, row: usize, ticks: Option<i64>, pico: u16) {
         let mut sub = u32::from(pico);
         match ticks {
             Some(ticks) if in_calendar(ticks) => {
                 let unix = ticks - UNIX_EPOCH_TICKS;
-                self.ts.at(row).append_value(unix.div_euclid(TICKS_PER_MICRO));
+                self.ts.put(row, unix.div_euclid(TICKS_PER_MICRO));
                 sub += unix.rem_euclid(TICKS_PER_MICRO) as u32 * SUB_PER_TICK;
             }
-            Some(ticks) => self.ticks.at(row).append_value(ticks),
+            Some(ticks) => self.ticks.put(row, ticks),
             None => {}
         }
         // Zero is written as null, so that a file of whole microseconds has nothing in this column.
         if sub != 0 {
-            self.sub.at(row).append_value(sub);
+            self.sub.put(row, sub as i32);
         }
     }
 
-    fn finish(&mut self, rows: usize) -> [ArrayRef; 3] {
-        let ts = self.ts.at(rows).finish().with_timezone("UTC");
-        [Arc::new(ts), self.sub.finish(rows), self.ticks.finish(rows)]
+    fn write<W: Write + Send>(&mut self, chunks: &mut Chunks<'_, '_, W>) -> Result<()> {
+        self.ts.end(chunks.rows);
+        self.sub.end(chunks.rows);
+        self.ticks.end(chunks.rows);
+        if self.sub.values.len() * 2 > chunks.rows {
+            without_nulls(&mut self.sub);
+        }
+        chunks.integers::<Int64Type>(&self.ts, Some(signed))?;
+        chunks.values::<Int32Type>(&self.sub)?;
+        chunks.integers::<Int64Type>(&self.ticks, None)?;
+        self.ts.clear();
+        self.sub.clear();
+        self.ticks.clear();
+        Ok(())
     }
 }
 
-/// Collects rows for one record batch.
-#[derive(Debug, Default)]
-pub(crate) struct BatchBuilder {
-    rows: usize,
-    series: UInt64Builder,
-    source: TimeColumns,
-    server: TimeColumns,
-    received: Sparse<TimestampMillisecondBuilder>,
-    kind: UInt8Builder,
-    f64: Sparse<Float64Builder>,
-    i64: Sparse<Int64Builder>,
-    u64: Sparse<UInt64Builder>,
-    string: Sparse<StringBuilder>,
-    binary: Sparse<BinaryBuilder>,
-    status: UInt32Builder,
-    partition: UInt32Builder,
-    offset: UInt64Builder,
+/// Where few are zero, nulls take more than zeros do.
+fn without_nulls(column: &mut Nullable<i32>) {
+    if column.levels.is_empty() {
+        return;
+    }
+    let mut values = std::mem::take(&mut column.values).into_iter();
+    let all = column.levels.drain(..).map(|level| if level > 0 { values.next().unwrap_or(0) } else { 0 });
+    column.values = all.collect();
 }
 
-impl BatchBuilder {
+/// Collects the rows of a row group, column by column.
+#[derive(Debug, Default)]
+pub(crate) struct GroupBuilder {
+    rows: usize,
+    series: Nullable<i64>,
+    source: TimeColumns,
+    server: TimeColumns,
+    /// Ticks from source to server time, where both are there; the other columns of the server time are empty then,
+    /// but for its picoseconds.
+    delay: Nullable<i32>,
+    received: Nullable<i64>,
+    kind: Nullable<i32>,
+    f64: Nullable<f64>,
+    i64: Nullable<i64>,
+    u64: Nullable<i64>,
+    string: Blobs,
+    binary: Blobs,
+    status: Nullable<i32>,
+    partition: Nullable<i32>,
+    offset: Nullable<i64>,
+}
+
+impl GroupBuilder {
     pub(crate) const fn rows(&self) -> usize {
         self.rows
     }
 
+    /// Bytes of texts and binaries at hand.
+    pub(crate) const fn blob_bytes(&self) -> usize {
+        self.string.bytes.len() + self.binary.bytes.len()
+    }
+
     /// Appends a row; without `received` its receive time is left to the file's table, unless it has no other.
+    #[inline]
     pub(crate) fn push(&mut self, row: &RowRef<'_>, received: bool) {
         let at = self.rows;
         self.rows += 1;
-        self.series.append_value(row.series);
+        self.series.values.push(row.series as i64);
         self.source.push(at, row.source, row.source_pico);
-        self.server.push(at, row.server, row.server_pico);
-        if received || (row.source.is_none() && row.server.is_none()) {
-            self.received.at(at).append_value(millis(row.received));
+        match row.source.zip(row.server).and_then(|(source, server)| delay(source, server)) {
+            Some(delay) => {
+                self.delay.put(at, delay);
+                self.server.push(at, None, row.server_pico);
+            }
+            None => self.server.push(at, row.server, row.server_pico),
         }
-        self.kind.append_value(row.kind);
+        if received || (row.source.is_none() && row.server.is_none()) {
+            self.received.put(at, millis(row.received));
+        }
+        self.kind.values.push(row.kind.into());
         match row.cell {
             CellRef::Null => {}
-            CellRef::F64(v) => self.f64.at(at).append_value(v),
-            CellRef::I64(v) => self.i64.at(at).append_value(v),
-            CellRef::U64(v) => self.u64.at(at).append_value(v),
-            CellRef::Text(v) => self.string.at(at).append_value(v),
-            CellRef::Binary(v) => self.binary.at(at).append_value(v),
+            CellRef::F64(v) => self.f64.put(at, v),
+            CellRef::I64(v) => self.i64.put(at, v),
+            CellRef::U64(v) => self.u64.put(at, v as i64),
+            CellRef::Text(v) => self.string.put(at, v.as_bytes()),
+            CellRef::Binary(v) => self.binary.put(at, v),
         }
-        self.status.append_value(row.status);
-        self.partition.append_value(row.partition);
-        self.offset.append_value(row.offset);
+        self.status.values.push(row.status as i32);
+        self.partition.values.push(row.partition as i32);
+        self.offset.values.push(row.offset as i64);
     }
 
-    /// The collected rows; the builder is empty after.
-    pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+    /// Writes the collected rows in the order of the schema; the builder is empty after.
+    pub(crate) fn write<W: Write + Send>(&mut self, mut chunks: Chunks<'_, '_, W>) -> Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        let received = self.received.at(rows).finish().with_timezone("UTC");
-        let [source_ts, source_sub, source_ticks] = self.source.finish(rows);
-        let [server_ts, server_sub, server_ticks] = self.server.finish(rows);
-        RecordBatch::try_new(
-            schema(),
-            vec![
-                Arc::new(self.series.finish()),
-                source_ts,
-                source_sub,
-                source_ticks,
-                server_ts,
-                server_sub,
-                server_ticks,
-                Arc::new(received),
-                Arc::new(self.kind.finish()),
-                self.f64.finish(rows),
-                self.i64.finish(rows),
-                self.u64.finish(rows),
-                self.string.finish(rows),
-                self.binary.finish(rows),
-                Arc::new(self.status.finish()),
-                Arc::new(self.partition.finish()),
-                Arc::new(self.offset.finish()),
-            ],
-        )
+        let chunks = &mut chunks;
+        chunks.integers::<Int64Type>(&self.series, Some(unsigned_64))?;
+        self.source.write(chunks)?;
+        self.server.write(chunks)?;
+        self.delay.end(rows);
+        chunks.integers::<Int32Type>(&self.delay, None)?;
+        self.received.end(rows);
+        chunks.integers::<Int64Type>(&self.received, None)?;
+        chunks.integers::<Int32Type>(&self.kind, Some(unsigned))?;
+        self.f64.end(rows);
+        chunks.values::<DoubleType>(&self.f64)?;
+        for column in [&mut self.i64, &mut self.u64] {
+            column.end(rows);
+            chunks.values::<Int64Type>(column)?;
+            column.clear();
+        }
+        self.string.write(chunks)?;
+        self.binary.write(chunks)?;
+        for column in [&mut self.status, &mut self.partition] {
+            chunks.integers::<Int32Type>(column, Some(unsigned))?;
+            column.clear();
+        }
+        chunks.integers::<Int64Type>(&self.offset, None)?;
+        [&mut self.series, &mut self.received, &mut self.offset].into_iter().for_each(Nullable::clear);
+        [&mut self.delay, &mut self.kind].into_iter().for_each(Nullable::clear);
+        self.f64.clear();
+        Ok(())
     }
+}
+
+/// Ticks from source to server time, if both are in the calendar and not minutes apart.
+fn delay(source: i64, server: i64) -> Option<i32> {
+    if !in_calendar(source) || !in_calendar(server) {
+        return None;
+    }
+    i32::try_from(server - source).ok()
 }

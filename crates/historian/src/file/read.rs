@@ -1,26 +1,32 @@
 //! Reading a sample file: only the pages that hold a series, each row group checked once against its checksum.
 
-use super::columns::{
-    KEY_CHECKS, KEY_COVERED, KEY_FORMAT, KEY_PART, KEY_RECEIVED, KEY_REPLACES, Present, column,
-};
+mod footer;
+mod values;
+
+use super::FileEntry;
+use super::columns::{KEY_COVERED, KEY_PART, KEY_RECEIVED, KEY_REPLACES};
 use super::decode::{Columns, Constants};
 use super::io::PositionedFile;
 use super::received::ReceivedTable;
-use super::{FORMAT_VERSION, FileEntry};
+use crate::day::TimeRange;
 use crate::error::{HistorianError, Result};
-use crate::row::{Row, UNIX_EPOCH_TICKS};
+use crate::row::Row;
+use footer::{Places, bounds, check_format, groups, nulls, pages_in_order, ticks, value};
 use gemba_base::disk::Disk;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::reader::Length;
+use parquet::file::statistics::Statistics;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(crate) use values::{Statuses, Values};
 
 /// Pages that are decoded together at most, so that a read of millions of rows holds few of them.
 const SPAN_PAGES: usize = 4;
@@ -38,7 +44,7 @@ pub(crate) struct Span {
 pub(crate) enum Detail {
     /// All of it.
     Full,
-    /// Times, status and value; place in the log and receive time only where the row's time comes from them.
+    /// Source time, status and value; the rest only where the row's time comes from it.
     Value,
 }
 
@@ -46,10 +52,7 @@ pub(crate) enum Detail {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) series: u64,
-    /// First tick.
-    pub(crate) from: i64,
-    /// First tick that is not wanted any more.
-    pub(crate) to: i64,
+    pub(crate) range: TimeRange,
 }
 
 #[derive(Debug)]
@@ -95,14 +98,14 @@ impl OpenFile {
             return Err(damaged("the checksum of its footer is wrong"));
         }
         drop(tail);
-        Self::from_footer(path.to_owned(), file)
+        Self::from_footer(path, file)
     }
 
     /// Opens a file of which no manifest tells. Its times are for the caller to find.
     pub(crate) fn adopt(disk: &dyn Disk, path: &Path, name: String) -> Result<(Self, FileEntry)> {
         let damaged = |error: std::io::Error| HistorianError::damaged(path, error);
         let file = disk.open(path, false).and_then(PositionedFile::new).map_err(damaged)?;
-        let opened = Self::from_footer(path.to_owned(), file)?;
+        let opened = Self::from_footer(path, file)?;
         let bytes = opened.file.len();
         let tail = opened.groups.last().map_or(0, |group| group.bytes.end);
         let tail_bytes = opened.file.bytes(tail, bytes).map_err(damaged)?;
@@ -144,7 +147,11 @@ impl OpenFile {
         text.split(',').filter(|path| !path.is_empty()).map(str::to_owned).collect()
     }
 
-    fn from_footer(path: PathBuf, file: PositionedFile) -> Result<Self> {
+    pub(crate) fn from_footer(path: &Path, file: PositionedFile) -> Result<Self> {
+        guarded(path, || Self::parse(path.to_owned(), file))
+    }
+
+    fn parse(path: PathBuf, file: PositionedFile) -> Result<Self> {
         let options = ArrowReaderOptions::new()
             .with_skip_arrow_metadata(true)
             .with_page_index_policy(PageIndexPolicy::Optional);
@@ -152,8 +159,12 @@ impl OpenFile {
             .map_err(|error| HistorianError::damaged(&path, error))?;
         let footer = metadata.metadata();
         check_format(&path, footer)?;
-        let groups = groups(footer)
-            .ok_or_else(|| HistorianError::damaged(&path, "its checksums of row groups are not complete"))?;
+        let groups = groups(footer).ok_or_else(|| {
+            HistorianError::damaged(&path, "what it says of its row groups is not complete")
+        })?;
+        if !pages_in_order(footer) {
+            return Err(HistorianError::damaged(&path, "its pages do not follow each other"));
+        }
         let columns = metadata.parquet_schema().num_columns();
         let used = (0..columns).filter(|&column| {
             footer.row_groups().iter().any(|group| {
@@ -174,13 +185,6 @@ impl OpenFile {
         };
         let footer_bytes = footer.memory_size() + received.as_ref().map_or(0, ReceivedTable::memory);
         Ok(Self { path, file, metadata, used, at, received, groups, footer_bytes })
-    }
-
-    /// Columns that hold anything, of those that may be empty.
-    pub(crate) fn present(&self) -> Present {
-        let columns = self.metadata.parquet_schema().columns();
-        let names = self.used.iter().filter_map(|&column| columns.get(column));
-        names.fold(Present::NONE, |present, column| present.with_column(column.name()))
     }
 
     /// Receive times that are not in the column.
@@ -245,10 +249,8 @@ impl OpenFile {
         }
         // Only where each row has a source time does that say by which times the rows are sorted.
         match index.get(self.at.source_ts) {
-            Some(column) if column.null_count(page) == Some(0) => match bounds(column, page) {
-                Some((first, last)) => {
-                    ticks(last).saturating_add(9) >= wanted.from && ticks(first) < wanted.to
-                }
+            Some(column) if nulls(column, page) == Some(0) => match bounds(column, page) {
+                Some((first, last)) => wanted.range.meets((ticks(first), ticks(last).saturating_add(9))),
                 None => true,
             },
             _ => true,
@@ -258,6 +260,10 @@ impl OpenFile {
     /// Wanted rows of a span (all of them without `wanted`), in the file's order.
     pub(crate) fn load(&self, span: &Span, wanted: Option<Wanted>, detail: Detail) -> Result<Vec<Row>> {
         self.check(span.group)?;
+        guarded(&self.path, || self.read_rows(span, wanted, detail))
+    }
+
+    fn read_rows(&self, span: &Span, wanted: Option<Wanted>, detail: Detail) -> Result<Vec<Row>> {
         let failed = |error: &dyn std::fmt::Display| HistorianError::damaged(&self.path, error);
         let selection = RowSelection::from(vec![
             RowSelector::skip(span.rows.start),
@@ -284,7 +290,7 @@ impl OpenFile {
                     columns
                         .rows_of(wanted.series)
                         .map(|index| columns.row(index))
-                        .filter(|row| wanted.from <= row.time && row.time < wanted.to),
+                        .filter(|row| wanted.range.holds(row.time)),
                 ),
             }
         }
@@ -299,7 +305,7 @@ impl OpenFile {
             let mut found = None;
             for page in span.pages.clone() {
                 let (first, last) = bounds(column, page)?;
-                if first != last || column.null_count(page) != Some(0) || found.is_some_and(|f| f != first) {
+                if first != last || nulls(column, page) != Some(0) || found.is_some_and(|f| f != first) {
                     return None;
                 }
                 found = Some(first);
@@ -318,10 +324,10 @@ impl OpenFile {
     fn has_source_times(&self, span: &Span) -> bool {
         let index = self.metadata.metadata().column_index().and_then(|index| index.get(span.group));
         let times = index.and_then(|index| index.get(self.at.source_ts));
-        times.is_some_and(|times| span.pages.clone().all(|page| times.null_count(page) == Some(0)))
+        times.is_some_and(|times| span.pages.clone().all(|page| nulls(times, page) == Some(0)))
     }
 
-    /// The columns to decode; a brief read leaves out place and receive time.
+    /// The columns to decode; a brief read leaves out server time, place and receive time.
     fn projection(&self, constants: &Constants, brief: bool) -> ProjectionMask {
         let skip = |column: usize| {
             let at = &self.at;
@@ -329,7 +335,8 @@ impl OpenFile {
                 || (column == at.kind && constants.kind.is_some())
                 || (column == at.status && constants.status.is_some())
                 || (column == at.partition && (brief || constants.partition.is_some()))
-                || (brief && (column == at.offset || column == at.received))
+                || (brief
+                    && (column == at.offset || column == at.received || at.server.contains(&Some(column))))
         };
         let wanted = self.used.iter().copied().filter(|&column| !skip(column));
         ProjectionMask::leaves(self.metadata.parquet_schema(), wanted)
@@ -353,87 +360,31 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Smallest and largest time of a row group whose rows all have a source time.
+    pub(crate) fn group_times(&self, group: usize) -> Option<(i64, i64)> {
+        let chunk = self.metadata.metadata().row_groups().get(group)?.columns().get(self.at.source_ts)?;
+        match chunk.statistics()? {
+            Statistics::Int64(times) if times.null_count_opt() == Some(0) => {
+                Some((ticks(*times.min_opt()?), ticks(*times.max_opt()?).saturating_add(9)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes all checksums for right, so that what they guard is read whatever it is.
+    pub(crate) fn trust(&self) {
+        self.groups.iter().for_each(|group| group.checked.store(true, Ordering::Relaxed));
+    }
+
     /// Smallest and largest series of a row group.
     pub(crate) fn group_series(&self, group: usize) -> (u64, u64) {
         self.groups.get(group).map_or((0, 0), |facts| facts.series)
     }
 }
 
-const fn ticks(micros: i64) -> i64 {
-    micros.saturating_mul(10).saturating_add(UNIX_EPOCH_TICKS)
-}
-
-fn bounds(column: &ColumnIndexMetaData, page: usize) -> Option<(i64, i64)> {
-    match column {
-        ColumnIndexMetaData::INT64(index) if page < index.num_pages() as usize => {
-            Some((*index.min_value(page)?, *index.max_value(page)?))
-        }
-        ColumnIndexMetaData::INT32(index) if page < index.num_pages() as usize => {
-            Some(((*index.min_value(page)?).into(), (*index.max_value(page)?).into()))
-        }
-        _ => None,
-    }
-}
-
-fn value<'a>(footer: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
-    let pairs = footer.file_metadata().key_value_metadata()?;
-    pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
-}
-
-/// Where columns lie that are treated apart.
-#[derive(Debug, Clone, Copy)]
-struct Places {
-    series: usize,
-    source_ts: usize,
-    received: usize,
-    kind: usize,
-    status: usize,
-    partition: usize,
-    offset: usize,
-}
-
-impl Places {
-    fn of(footer: &ParquetMetaData) -> Option<Self> {
-        let columns = footer.file_metadata().schema_descr().columns();
-        let at = |name: &str| columns.iter().position(|column| column.name() == name);
-        Some(Self {
-            series: at(column::SERIES)?,
-            source_ts: at(column::SOURCE_TS)?,
-            received: at(column::RECEIVED)?,
-            kind: at(column::TYPE)?,
-            status: at(column::STATUS)?,
-            partition: at(column::PARTITION)?,
-            offset: at(column::OFFSET)?,
-        })
-    }
-}
-
-fn check_format(path: &Path, footer: &ParquetMetaData) -> Result<()> {
-    match value(footer, KEY_FORMAT).and_then(|text| text.parse::<u64>().ok()) {
-        Some(found) if found <= FORMAT_VERSION => Ok(()),
-        Some(found) => {
-            Err(HistorianError::NewerFormat { path: path.to_owned(), found, known: FORMAT_VERSION })
-        }
-        None => Err(HistorianError::damaged(path, "it does not say its format version")),
-    }
-}
-
-fn groups(footer: &ParquetMetaData) -> Option<Vec<Group>> {
-    let checks = value(footer, KEY_CHECKS)?;
-    let mut checks = checks.split(',').filter(|check| !check.is_empty());
-    let mut start = 0;
-    let mut groups = Vec::with_capacity(footer.num_row_groups());
-    let column =
-        footer.file_metadata().schema_descr().columns().iter().position(|c| c.name() == column::SERIES)?;
-    for group in footer.row_groups() {
-        let (end, crc) = checks.next()?.split_once(':')?;
-        let (end, crc) = (u64::from_str_radix(end, 16).ok()?, u32::from_str_radix(crc, 16).ok()?);
-        let statistics = group.column(column).statistics()?;
-        let number = |bytes: &[u8]| Some(u64::from_le_bytes(bytes.try_into().ok()?));
-        let series = (number(statistics.min_bytes_opt()?)?, number(statistics.max_bytes_opt()?)?);
-        let checked = AtomicBool::new(false);
-        groups.push(Group { bytes: start..end, crc, checked, rows: group.num_rows() as usize, series });
-        start = end;
-    }
-    Some(groups)
+/// The Parquet crate believes what a file says. Bytes that nobody wrote, though their checksum be right, must not
+/// take the process along.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let read = catch_unwind(AssertUnwindSafe(read));
+    read.unwrap_or_else(|_| Err(HistorianError::damaged(path, "its bytes contradict each other")))
 }

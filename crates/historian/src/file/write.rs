@@ -1,28 +1,32 @@
 //! Writing a sample file: temporary name, fsync, rename, fsync of the folder.
 
 use super::FileEntry;
+use super::chunk::Chunks;
 use super::columns::{
-    KEY_CHECKS, KEY_COVERED, KEY_PART, KEY_RECEIVED, KEY_REPLACES, Present, ROW_GROUP_ROWS, properties,
+    KEY_CHECKS, KEY_COVERED, KEY_PART, KEY_RECEIVED, KEY_REPLACES, ROW_GROUP_ROWS, ZSTD_TIMES, properties,
     schema,
 };
-use super::encode::BatchBuilder;
+use super::encode::GroupBuilder;
 use super::io::CheckedWriter;
 use super::received::ReceivedTable;
 use crate::error::{HistorianError, Result};
 use crate::row::RowRef;
 use arrow_array::RecordBatch;
 use gemba_base::disk::Disk;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::writer::SerializedFileWriter;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use zstd::bulk::Compressor;
 
-/// Rows handed to Parquet at a time.
-const BATCH_ROWS: usize = 16_384;
+/// Bytes of texts and binaries in a row group: what its writer holds at most, but for the largest of them.
+const ROW_GROUP_BLOB_BYTES: usize = 16 << 20;
 
 /// A file under its temporary name: deleted unless it was published.
 struct Temporary<'a> {
@@ -44,9 +48,10 @@ pub(crate) struct SampleWriter<'a> {
     path: PathBuf,
     temporary: Temporary<'a>,
     entry: FileEntry,
-    writer: ArrowWriter<CheckedWriter>,
-    batch: BatchBuilder,
-    in_group: usize,
+    writer: SerializedFileWriter<CheckedWriter>,
+    properties: WriterPropertiesPtr,
+    compressor: Compressor<'static>,
+    group: GroupBuilder,
     checks: String,
     /// Receive times that are not written into the column.
     received: Option<ReceivedTable>,
@@ -59,7 +64,6 @@ impl<'a> SampleWriter<'a> {
         root: &Path,
         name: String,
         received: Option<ReceivedTable>,
-        present: Present,
     ) -> Result<Self> {
         let path = root.join(&name);
         if let Some(folder) = path.parent() {
@@ -70,9 +74,12 @@ impl<'a> SampleWriter<'a> {
             .open(&temporary.path, true)
             .and_then(CheckedWriter::new)
             .map_err(HistorianError::storage(&temporary.path))?;
-        let options =
-            ArrowWriterOptions::new().with_properties(properties(present)).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(file, schema(), options)
+        let properties = Arc::new(properties());
+        let writer = ArrowSchemaConverter::new()
+            .convert(&schema())
+            .and_then(|schema| {
+                SerializedFileWriter::new(file, schema.root_schema_ptr(), Arc::clone(&properties))
+            })
             .map_err(|error| storage(&temporary.path, error))?;
         let entry = FileEntry {
             path: name,
@@ -84,8 +91,9 @@ impl<'a> SampleWriter<'a> {
             tail: 0,
             tail_crc: 0,
         };
-        let (batch, checks) = (BatchBuilder::default(), String::new());
-        Ok(Self { path, temporary, entry, writer, batch, in_group: 0, checks, received })
+        let compressor = Compressor::new(ZSTD_TIMES).map_err(HistorianError::storage(&temporary.path))?;
+        let (group, checks) = (GroupBuilder::default(), String::new());
+        Ok(Self { path, temporary, entry, writer, properties, compressor, group, checks, received })
     }
 
     pub(crate) fn push(&mut self, row: &RowRef<'_>) -> Result<()> {
@@ -94,28 +102,32 @@ impl<'a> SampleWriter<'a> {
         entry.series = (entry.series.0.min(row.series), entry.series.1.max(row.series));
         entry.time = (entry.time.0.min(row.time), entry.time.1.max(row.time));
         entry.received = entry.received.max(row.received);
-        self.batch.push(row, self.received.is_none());
-        self.in_group += 1;
-        if self.batch.rows() >= BATCH_ROWS || self.in_group >= ROW_GROUP_ROWS {
-            self.write_batch()?;
-        }
-        if self.in_group >= ROW_GROUP_ROWS {
+        self.group.push(row, self.received.is_none());
+        if self.group.rows() >= ROW_GROUP_ROWS || self.group.blob_bytes() >= ROW_GROUP_BLOB_BYTES {
             self.end_group()?;
         }
         Ok(())
     }
 
-    fn write_batch(&mut self) -> Result<()> {
-        let failed = |error: ParquetError| storage(&self.temporary.path, error);
-        let batch = self.batch.finish().map_err(|error| failed(error.into()))?;
-        self.writer.write(&batch).map_err(failed)
+    fn write_group(&mut self) -> std::result::Result<(), ParquetError> {
+        let rows = self.group.rows();
+        let schema = self.writer.schema_descr().clone();
+        let mut group = self.writer.next_row_group()?;
+        self.group.write(Chunks {
+            group: &mut group,
+            schema: &schema,
+            properties: &self.properties,
+            compressor: &mut self.compressor,
+            rows,
+            next: 0,
+        })?;
+        group.close()?;
+        Ok(self.writer.flush()?)
     }
 
     /// Writes the row group and notes its checksum, so that a reader of one series checks only this much.
     fn end_group(&mut self) -> Result<()> {
-        self.in_group = 0;
-        self.writer.flush().map_err(|error| storage(&self.temporary.path, error))?;
-        self.writer.sync().map_err(HistorianError::storage(&self.temporary.path))?;
+        self.write_group().map_err(|error| storage(&self.temporary.path, error))?;
         let (end, crc) = self.writer.inner_mut().section();
         let comma = if self.checks.is_empty() { "" } else { "," };
         write!(self.checks, "{comma}{end:x}:{crc:x}").map_err(|_| HistorianError::Storage {
@@ -141,10 +153,7 @@ impl<'a> SampleWriter<'a> {
 
     /// Completes the file under its final name, durably. The folder's entry is made durable too.
     pub(crate) fn finish(mut self) -> Result<FileEntry> {
-        if self.batch.rows() > 0 {
-            self.write_batch()?;
-        }
-        if self.in_group > 0 {
+        if self.group.rows() > 0 {
             self.end_group()?;
         }
         if let Some(table) = self.received.take() {
@@ -178,8 +187,7 @@ pub(crate) fn write_table(disk: &dyn Disk, root: &Path, name: &str, table: &Reco
         .open(&temporary.path, true)
         .and_then(CheckedWriter::new)
         .map_err(HistorianError::storage(&path))?;
-    let mut writer =
-        ArrowWriter::try_new(file, table.schema(), Some(properties(Present::NONE))).map_err(failed)?;
+    let mut writer = ArrowWriter::try_new(file, table.schema(), Some(properties())).map_err(failed)?;
     writer.write(table).map_err(failed)?;
     writer.into_inner().map_err(failed)?.sync().map_err(HistorianError::storage(&path))?;
     publish(disk, &temporary.path, &path)?;

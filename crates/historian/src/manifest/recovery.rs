@@ -116,11 +116,20 @@ fn last_complete(strays: &[Stray]) -> Option<u64> {
     parts.into_iter().rev().find(|(_, (parts, count))| parts.len() >= *count).map(|(number, _)| number)
 }
 
-/// Finds the times of a file, and its newest rows.
+/// Finds the times of a file, and its newest rows. Of a row group that cannot be read, the times are known from
+/// the footer; who reads it names the damage.
 fn read(stray: &mut Stray, last: &mut HashMap<u64, Row>) -> Result<()> {
+    let time = &mut stray.entry.time;
     for span in stray.open.all_spans() {
-        for row in stray.open.load(&span, None, Detail::Full)? {
-            let time = &mut stray.entry.time;
+        let rows = match stray.open.load(&span, None, Detail::Full) {
+            Ok(rows) => rows,
+            Err(error) => {
+                let (first, end) = stray.open.group_times(span.group).ok_or(error)?;
+                *time = (time.0.min(first), time.1.max(end));
+                continue;
+            }
+        };
+        for row in rows {
             *time = (time.0.min(row.time), time.1.max(row.time));
             stray.entry.received = stray.entry.received.max(row.received);
             if last.get(&row.series).is_none_or(|known| known.key() <= row.key()) {

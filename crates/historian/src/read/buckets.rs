@@ -1,5 +1,6 @@
 //! Aggregates over intervals of equal width, in one pass.
 
+use crate::file::read::{Statuses, Values};
 use crate::row::Row;
 use gemba_api::Bucket;
 use gemba_model::{DateTime, StatusCode};
@@ -15,6 +16,27 @@ struct Sums {
     bad: u64,
     first: Option<(i64, f64)>,
     last: Option<(i64, f64)>,
+}
+
+impl Sums {
+    /// Takes a value; NaN is no number.
+    #[inline]
+    fn take(&mut self, time: i64, number: f64, status: u32) {
+        self.count += 1;
+        if StatusCode(status).is_bad() {
+            self.bad += 1;
+            return;
+        }
+        if number.is_nan() {
+            return;
+        }
+        self.min = Some(self.min.map_or(number, |min| min.min(number)));
+        self.max = Some(self.max.map_or(number, |max| max.max(number)));
+        self.sum += number;
+        self.numbers += 1;
+        self.first = self.first.or(Some((time, number)));
+        self.last = Some((time, number));
+    }
 }
 
 /// Buckets of a range.
@@ -44,27 +66,43 @@ impl Buckets {
 
     /// Takes the next row; rows come in order of time.
     pub(crate) fn push(&mut self, row: &Row) {
-        if row.time >= self.at_end || row.time < self.from {
-            let offset = i128::from(row.time) - i128::from(self.from);
+        let Some((sums, _)) = self.at(row.time) else { return };
+        sums.take(row.time, row.number().unwrap_or(f64::NAN), row.status);
+    }
+
+    /// Takes the next rows.
+    pub(crate) fn extend(&mut self, values: &Values) {
+        let mut rest = values.times.iter().zip(&values.numbers).enumerate().peekable();
+        while let Some((_, (&time, _))) = rest.peek().copied() {
+            let Some((sums, end)) = self.at(time) else {
+                rest.next();
+                continue;
+            };
+            // The first one is in, whatever the end of the last interval of all times is.
+            let mut is_first = true;
+            while let Some((at, (&time, &number))) =
+                rest.next_if(|(_, (time, _))| std::mem::take(&mut is_first) || **time < end)
+            {
+                let status = match &values.status {
+                    Statuses::All(status) => *status,
+                    Statuses::Each(all) => all.get(at).copied().unwrap_or(0),
+                };
+                sums.take(time, number, status);
+            }
+        }
+    }
+
+    /// The interval of a time, and the first tick after it.
+    fn at(&mut self, time: i64) -> Option<(&mut Sums, i64)> {
+        if time >= self.at_end || time < self.from {
+            let offset = i128::from(time) - i128::from(self.from);
             if offset < 0 || offset >= self.width {
-                return;
+                return None;
             }
             self.at = (offset * self.sums.len() as i128 / self.width) as usize;
             self.at_end = self.start(self.at + 1);
         }
-        let Some(sums) = self.sums.get_mut(self.at) else { return };
-        sums.count += 1;
-        if StatusCode(row.status).is_bad() {
-            sums.bad += 1;
-            return;
-        }
-        let Some(number) = row.number() else { return };
-        sums.min = Some(sums.min.map_or(number, |min| min.min(number)));
-        sums.max = Some(sums.max.map_or(number, |max| max.max(number)));
-        sums.sum += number;
-        sums.numbers += 1;
-        sums.first = sums.first.or(Some((row.time, number)));
-        sums.last = Some((row.time, number));
+        Some((self.sums.get_mut(self.at)?, self.at_end))
     }
 
     pub(crate) fn finish(self) -> Vec<Bucket> {

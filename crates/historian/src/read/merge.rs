@@ -3,8 +3,10 @@
 use crate::error::HistorianError;
 use crate::file::SampleFile;
 use crate::file::read::{Detail, OpenFile, Span, Wanted};
+use crate::read::buckets::Buckets;
 use crate::row::Row;
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Called with a file and row group that cannot be read; the merge goes on without it.
@@ -16,7 +18,6 @@ struct Pages {
     open: Arc<OpenFile>,
     spans: VecDeque<Span>,
     wanted: Option<Wanted>,
-    detail: Detail,
 }
 
 /// One sorted source.
@@ -37,14 +38,51 @@ impl Cursor {
         spans: Vec<Span>,
         wanted: Option<Wanted>,
     ) -> Self {
-        let pages = Pages { file, open, spans: spans.into(), wanted, detail: Detail::Full };
+        let pages = Pages { file, open, spans: spans.into(), wanted };
         Self { rows: Vec::new(), pages: Some(pages) }
     }
 
-    /// Leaves out what only merging needs, because there is nothing to merge with.
-    pub(crate) const fn only_values(&mut self) {
-        if let Some(pages) = &mut self.pages {
-            pages.detail = Detail::Value;
+    /// Whether the source is a file. Each of its samples is in it once: writers fold repeats.
+    pub(crate) const fn is_file(&self) -> bool {
+        self.pages.is_some()
+    }
+
+    /// Hands over all rows in order, as a merge of this source alone would.
+    pub(crate) fn drain(
+        &mut self,
+        descending: bool,
+        on_damage: &mut OnDamage<'_>,
+        emit: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        loop {
+            self.fill(descending, on_damage);
+            if self.rows.is_empty() {
+                return ControlFlow::Continue(());
+            }
+            while let Some(row) = self.rows.pop() {
+                emit(row)?;
+            }
+        }
+    }
+
+    /// Hands over all rows of a file in order, as columns where that is possible.
+    pub(crate) fn aggregate(&mut self, buckets: &mut Buckets, on_damage: &mut OnDamage<'_>) {
+        let Some(Pages { file, open, spans, wanted: Some(wanted), .. }) = &mut self.pages else { return };
+        while let Some(span) = spans.pop_front() {
+            let outcome = open.values(&span, *wanted).and_then(|values| {
+                match values {
+                    Some(values) => buckets.extend(&values),
+                    None => {
+                        let rows = open.load(&span, Some(*wanted), Detail::Value)?;
+                        rows.iter().for_each(|row| buckets.push(row));
+                    }
+                }
+                Ok(())
+            });
+            if let Err(error) = outcome {
+                on_damage(file, span.group, error);
+                spans.retain(|other| other.group != span.group);
+            }
         }
     }
 
@@ -53,7 +91,7 @@ impl Cursor {
         while self.rows.is_empty() {
             let next = if descending { pages.spans.pop_back() } else { pages.spans.pop_front() };
             let Some(span) = next else { return };
-            match pages.open.load(&span, pages.wanted, pages.detail) {
+            match pages.open.load(&span, pages.wanted, Detail::Full) {
                 Ok(rows) => self.rows = rows,
                 Err(error) => {
                     on_damage(&pages.file, span.group, error);

@@ -150,3 +150,36 @@ async fn the_flow_report_counts_and_names_what_waits() {
     assert_eq!((report.lag_ms, report.problems.len()), (0, 0));
     house.kill().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_shown_beside_what_it_may_be() {
+    let mut house = House::new();
+    let mut edge = TestEdge::new("press");
+    let description = edge.description(WRITER, 1, 3);
+    house.log.append(0, edge.metadata(&description));
+    house.log.append(0, edge.data(&description, &Batch::of(&description).value(0, 1, 1.0).0));
+    let newer = edge.description(WRITER, 2, 4);
+    house.log.append(0, edge.data(&newer, &Batch::of(&newer).value(3, 2, 1.0).0));
+    house.caught_up().await;
+    let metrics = gemba_base::Metrics::default();
+    let value = |name: &str| {
+        let text = metrics.text();
+        let found = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<i64>().ok());
+        found.unwrap_or_else(|| panic!("{name} is not in\n{text}"))
+    };
+    let part = |kind: &str, name: &str| value(&format!("gemba_historian_memory_{kind}{{part=\"{name}\"}}"));
+    house.historian().observe(&metrics);
+    for name in ["memtable", "pending", "ledger"] {
+        assert!(part("bytes", name) > 0, "{name}");
+    }
+    for name in ["memtable", "frozen", "pending", "ledger", "footers"] {
+        assert!(part("bytes", name) <= part("budget_bytes", name), "{name}");
+    }
+    assert_eq!((value("gemba_historian_series "), value("gemba_historian_files ")), (3, 0));
+    house.historian().flush().await.expect("flushes");
+    house.historian().observe(&metrics);
+    assert_eq!((part("bytes", "memtable"), part("bytes", "frozen")), (0, 0));
+    assert!(part("bytes", "newest") > 0);
+    assert_eq!(value("gemba_historian_files "), 1);
+    house.kill().await;
+}

@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 
 const COLLECTIONS: [&str; 2] = ["series", "descriptions"];
 
-fn testdata() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/v1")
+/// Versions of which a folder is kept; the last is the one that is written.
+const VERSIONS: [&str; 2] = ["v1", "v2"];
+
+fn testdata(version: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(version)
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -28,7 +31,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Everything that version 1 can hold.
+/// Everything that a store can hold.
 fn content(house: &House) {
     let mut edge = TestEdge::new("press");
     let description = edge.description(WRITER, 1, 2);
@@ -104,7 +107,7 @@ async fn bless() {
     let text = shown(&house);
     let hist = house.folder.join("hist");
     house.stop().await;
-    let target = testdata();
+    let target = testdata("v2");
     drop(fs::remove_dir_all(&target));
     copy(&hist, &target.join("hist"));
     let json = serde_json::to_string_pretty(&documents(&house)).expect("is JSON");
@@ -113,15 +116,21 @@ async fn bless() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_of_version_1_is_read() {
+async fn a_store_of_any_version_is_read() {
     if std::env::var_os("GEMBA_BLESS").is_some() {
         bless().await;
     }
+    for version in VERSIONS {
+        read(&testdata(version)).await;
+    }
+}
+
+async fn read(testdata: &Path) {
     let mut house = House::new();
     house.kill().await;
     drop(fs::remove_dir_all(house.folder.join("hist")));
-    copy(&testdata().join("hist"), &house.folder.join("hist"));
-    let text = fs::read_to_string(testdata().join("documents.json")).expect("reads");
+    copy(&testdata.join("hist"), &house.folder.join("hist"));
+    let text = fs::read_to_string(testdata.join("documents.json")).expect("reads");
     let documents: Value = serde_json::from_str(&text).expect("is JSON");
     for collection in COLLECTIONS {
         for (key, value) in documents[collection].as_object().expect("an object") {
@@ -140,7 +149,7 @@ async fn a_store_of_version_1_is_read() {
     }
     house.log.trim(0, 4);
     house.start();
-    let expected = fs::read_to_string(testdata().join("expected.txt")).expect("reads");
+    let expected = fs::read_to_string(testdata.join("expected.txt")).expect("reads");
     assert_eq!(shown(&house), expected);
     // The waiting message is read when its description comes.
     house.log.append(0, edge.metadata(&edge.clone().description(WRITER, 2, 3)));

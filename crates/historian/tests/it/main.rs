@@ -2,8 +2,10 @@
 
 mod answers;
 mod formats;
+mod fuzzing;
 mod gaps;
 mod house;
+mod peers;
 mod restarts;
 #[path = "../../src/testing.rs"]
 mod testing;

@@ -5,8 +5,11 @@ use gemba_model::binary::{self, Reader};
 use gemba_model::{DateTime, NodeId};
 use std::time::Duration;
 
-/// Incremented when the layout changes; an unknown one is treated as no cursor at all.
-const VERSION: u8 = 1;
+/// Incremented when the layout changes; an unknown one is treated as no cursor at all. Version 1 had no room and is
+/// still read.
+const VERSION: u8 = 2;
+const HAS_SESSION: u8 = 1;
+const HAS_ROOM: u8 = 2;
 
 /// What is needed to take a subscription over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(crate) struct Cursor {
     pub(crate) publish_time: Option<DateTime>,
     /// Publishing interval times keep-alive count, as the server revised them.
     pub(crate) keep_alive: Duration,
+    /// Items that a subscription of this server takes, where it was found to take fewer than we put there.
+    pub(crate) room: Option<u32>,
     /// Only for servers that need it; a secret.
     pub(crate) session: Option<SessionKey>,
 }
@@ -38,7 +43,10 @@ impl Cursor {
         out.extend_from_slice(&self.publish_time.unwrap_or(DateTime::MIN).ticks().to_le_bytes());
         let keep_alive = u32::try_from(self.keep_alive.as_millis()).unwrap_or(u32::MAX);
         out.extend_from_slice(&keep_alive.to_le_bytes());
-        out.push(u8::from(self.session.is_some()));
+        let session = if self.session.is_some() { HAS_SESSION } else { 0 };
+        let room = if self.room.is_some() { HAS_ROOM } else { 0 };
+        out.push(session | room);
+        out.extend(self.room.iter().flat_map(|room| room.to_le_bytes()));
         if let Some(session) = &self.session {
             binary::encode_node_id(&session.id, &mut out);
             binary::encode_node_id(&session.token, &mut out);
@@ -49,9 +57,7 @@ impl Cursor {
     /// `None` for bytes that are no cursor of this version.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
-        if reader.u8().ok()? != VERSION {
-            return None;
-        }
+        let version = reader.u8().ok()?;
         let subscription = reader.u32().ok()?;
         let server_start = DateTime::from_ticks(reader.i64().ok()?);
         let fingerprint = u128::from_le_bytes(reader.array().ok()?);
@@ -59,7 +65,17 @@ impl Cursor {
         let publish_time =
             Some(DateTime::from_ticks(reader.i64().ok()?)).filter(|time| *time != DateTime::MIN);
         let keep_alive = Duration::from_millis(u64::from(reader.u32().ok()?));
-        let session = match reader.u8().ok()? {
+        let flags = reader.u8().ok()?;
+        let known = match version {
+            1 => HAS_SESSION,
+            VERSION => HAS_SESSION | HAS_ROOM,
+            _ => return None,
+        };
+        if flags & !known != 0 {
+            return None;
+        }
+        let room = if flags & HAS_ROOM != 0 { Some(reader.u32().ok()?) } else { None };
+        let session = match flags & HAS_SESSION {
             0 => None,
             _ => Some(SessionKey { id: read_node(&mut reader)?, token: read_node(&mut reader)? }),
         };
@@ -70,6 +86,7 @@ impl Cursor {
             last,
             publish_time,
             keep_alive,
+            room,
             session,
         })
     }
@@ -92,6 +109,7 @@ mod tests {
             last: u32::MAX,
             publish_time: None,
             keep_alive: Duration::from_millis(2500),
+            room: Some(1000),
             session: Some(SessionKey { id: NodeId::numeric(1, 5), token: NodeId::string(0, "hunter2") }),
         };
         let bytes = cursor.encode();
@@ -100,6 +118,10 @@ mod tests {
         for length in 0..bytes.len() {
             assert_eq!(Cursor::decode(&bytes[..length]), None, "cut at {length}");
         }
+        // Version 1 is the same without the room.
+        let mut plain = Cursor { room: None, ..cursor }.encode();
+        plain[0] = 1;
+        assert_eq!(Cursor::decode(&plain).map(|cursor| (cursor.last, cursor.room)), Some((u32::MAX, None)));
         let mut other = bytes;
         other[0] = 9;
         assert_eq!(Cursor::decode(&other), None, "a later version is no cursor of ours");
@@ -121,9 +143,10 @@ mod tests {
             last: 9,
             publish_time: Some(DateTime::from_ticks(133_000_000_000_000_002)),
             keep_alive: Duration::from_secs(2),
+            room: None,
             session: None,
         };
-        let inputs = [plain.encode(), Cursor { session: Some(session), ..plain }.encode()];
+        let inputs = [plain.encode(), Cursor { room: Some(9), session: Some(session), ..plain }.encode()];
         gemba_testkit::fuzz::Target::new("ua-cursor", cursor_of_bytes).inputs(inputs).run();
     }
 }

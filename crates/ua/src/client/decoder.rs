@@ -17,6 +17,8 @@ const DATA_CHANGE_BINARY: u32 = 811;
 pub(crate) const BODY_BYTES_MAX: usize = 64 << 20;
 /// Handle and encoding mask: no item is shorter.
 const ITEM_BYTES_MIN: usize = 5;
+/// Items of one body. In memory an item takes ten times its shortest form: a body of empty ones must not fill it.
+const ITEMS_MAX: usize = 1_000_000;
 
 /// Values of one notification message in the order of the server: `samples[n]` belongs to `handles[n]`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -67,6 +69,9 @@ impl DataChange {
     pub fn parse(body: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(body);
         let count = reader.array_length(ITEM_BYTES_MIN)?.unwrap_or(0);
+        if count > ITEMS_MAX {
+            return Err(reader.error("a notification has more than a million items"));
+        }
         let mut change = Self {
             handles: Vec::with_capacity(count),
             samples: Vec::with_capacity(count),

@@ -43,16 +43,20 @@ pub enum UaError {
         offered: String,
     },
     /// A policy that this version does not speak.
-    #[error("the security policy '{policy}' is not supported; supported are None and Basic256Sha256")]
+    #[error(
+        "the security policy '{policy}' is not supported; supported are None, Basic256Sha256, Aes128_Sha256_RsaOaep and Aes256_Sha256_RsaPss"
+    )]
     UnsupportedPolicy {
         /// As it was written.
         policy: String,
     },
     /// The server's certificate is not accepted.
-    #[error("the certificate of {endpoint} is not accepted: {source}")]
+    #[error("the certificate of {endpoint} is not accepted: {source}{}", copy_at(copy))]
     Certificate {
         /// The URL that was dialled.
         endpoint: String,
+        /// Where it lies, for a person to look at.
+        copy: Option<PathBuf>,
         /// Which rule it broke.
         source: TrustError,
     },
@@ -110,6 +114,21 @@ pub enum UaError {
         /// The URL that was dialled.
         endpoint: String,
     },
+    /// The certificate of a user, or its key, cannot be used.
+    #[error(
+        "the user certificate '{name}' cannot be used: {reason}; put the certificate into '{}' and its key, as PEM without a passphrase, into '{}'",
+        certificates.display(), keys.display()
+    )]
+    UserCertificate {
+        /// As it was asked for.
+        name: String,
+        /// What is wrong.
+        reason: String,
+        /// Where certificates belong.
+        certificates: PathBuf,
+        /// Where keys belong.
+        keys: PathBuf,
+    },
     /// The options contradict themselves or the standard.
     #[error("{reason}")]
     Options {
@@ -122,6 +141,11 @@ pub enum UaError {
         /// The URL that was dialled.
         endpoint: String,
     },
+}
+
+/// Where the copy of a refused certificate is, as the end of a sentence.
+fn copy_at(copy: &Option<PathBuf>) -> String {
+    copy.as_ref().map_or_else(String::new, |copy| format!(" (a copy is '{}')", copy.display()))
 }
 
 const BAD_USER_ACCESS_DENIED: u32 = 0x801F_0000;
@@ -183,6 +207,7 @@ impl UaError {
             Self::PlainPassword { .. } => "GMB-UA-011",
             Self::Options { .. } => "GMB-UA-012",
             Self::Stopped { .. } => "GMB-UA-013",
+            Self::UserCertificate { .. } => "GMB-UA-014",
         })
     }
 

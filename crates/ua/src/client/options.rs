@@ -8,40 +8,51 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Security policies that are spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Security policies that are spoken, the weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecurityPolicy {
     /// Nothing is signed, nothing encrypted.
     None,
-    /// RSA with SHA-256 and AES-256-CBC.
+    /// RSA-OAEP, SHA-256, AES-256-CBC.
     Basic256Sha256,
+    /// RSA-OAEP, SHA-256, AES-128-CBC.
+    Aes128Sha256RsaOaep,
+    /// RSA-PSS, RSA-OAEP with SHA-256, AES-256-CBC.
+    Aes256Sha256RsaPss,
 }
 
+const PREFIX: &str = "http://opcfoundation.org/UA/SecurityPolicy#";
+
 impl SecurityPolicy {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::None, Self::Basic256Sha256, Self::Aes128Sha256RsaOaep, Self::Aes256Sha256RsaPss];
+
     /// The URI in endpoint descriptions.
     pub const fn uri(self) -> &'static str {
         match self {
             Self::None => "http://opcfoundation.org/UA/SecurityPolicy#None",
             Self::Basic256Sha256 => "http://opcfoundation.org/UA/SecurityPolicy#Basic256Sha256",
+            Self::Aes128Sha256RsaOaep => "http://opcfoundation.org/UA/SecurityPolicy#Aes128_Sha256_RsaOaep",
+            Self::Aes256Sha256RsaPss => "http://opcfoundation.org/UA/SecurityPolicy#Aes256_Sha256_RsaPss",
         }
     }
 
     /// The last part of the URI.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "None",
-            Self::Basic256Sha256 => "Basic256Sha256",
-        }
+    pub fn name(self) -> &'static str {
+        self.uri().strip_prefix(PREFIX).unwrap_or_default()
     }
 
-    /// Reads a name or a URI.
+    /// Reads a name or a URI. Names are compared without case, `-` and `_`: both forms are in use.
     ///
     /// # Errors
-    /// [`UaError::UnsupportedPolicy`] for every other policy, also for those of the standard.
+    /// [`UaError::UnsupportedPolicy`] for every other policy, also for the deprecated ones of the standard.
     pub fn parse(text: &str) -> Result<Self, UaError> {
-        [Self::None, Self::Basic256Sha256]
+        let plain = |text: &str| text.replace(['-', '_'], "").to_ascii_lowercase();
+        let name = plain(text.strip_prefix(PREFIX).unwrap_or(text));
+        Self::ALL
             .into_iter()
-            .find(|policy| text == policy.uri() || text.eq_ignore_ascii_case(policy.name()))
+            .find(|policy| plain(policy.name()) == name)
             .ok_or_else(|| UaError::UnsupportedPolicy { policy: text.to_owned() })
     }
 }
@@ -85,21 +96,22 @@ impl Security {
     /// The best of what the server offers.
     pub const BEST: Self = Self { mode: SecurityMode::Best, policy: None };
 
-    /// Basic256Sha256 with this mode.
-    pub const fn basic256sha256(mode: SecurityMode) -> Self {
+    /// This mode, with the strongest policy that both sides speak.
+    pub const fn mode(mode: SecurityMode) -> Self {
         Self { mode, policy: None }
     }
 
-    /// The policy, checked against the mode.
-    pub(crate) fn policy(&self) -> Result<SecurityPolicy, UaError> {
-        let fitting = match self.mode {
-            SecurityMode::None => SecurityPolicy::None,
-            _ => SecurityPolicy::Basic256Sha256,
+    /// The policies that will do, checked against the mode.
+    pub(crate) fn policies(&self) -> Result<Vec<SecurityPolicy>, UaError> {
+        let fits = |policy: &SecurityPolicy| match self.mode {
+            SecurityMode::None => *policy == SecurityPolicy::None,
+            _ => *policy != SecurityPolicy::None,
         };
-        let Some(text) = &self.policy else { return Ok(fitting) };
+        let fitting = SecurityPolicy::ALL.into_iter().filter(fits);
+        let Some(text) = &self.policy else { return Ok(fitting.collect()) };
         let policy = SecurityPolicy::parse(text)?;
-        if policy == fitting {
-            return Ok(policy);
+        if fitting.clone().any(|fitting| fitting == policy) {
+            return Ok(vec![policy]);
         }
         Err(UaError::Options {
             reason: format!(
@@ -124,6 +136,11 @@ pub enum Identity {
         /// The password.
         password: Secret,
     },
+    /// The owner of a certificate in `user/certs` of the trust folders, whose key is in `user/private`.
+    Certificate {
+        /// The file's name without its ending, or the certificate's common name.
+        name: String,
+    },
 }
 
 impl fmt::Display for Identity {
@@ -131,6 +148,7 @@ impl fmt::Display for Identity {
         match self {
             Self::Anonymous => f.write_str("anonymous access"),
             Self::UserName { user, .. } => write!(f, "the user '{user}'"),
+            Self::Certificate { name } => write!(f, "the user certificate '{name}'"),
         }
     }
 }
@@ -186,7 +204,7 @@ impl SessionOptions {
             run_folder: run_folder.into(),
             session_name: "gemba".to_owned(),
             connect_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(20),
             session_timeout: Duration::from_secs(60),
             keep_alive_interval: Duration::from_secs(5),
             channel_lifetime: Duration::from_secs(600),
@@ -215,7 +233,7 @@ impl SessionOptions {
     }
 
     /// Refuses what cannot work before anything is dialled.
-    pub(crate) fn check(&self) -> Result<SecurityPolicy, UaError> {
+    pub(crate) fn check(&self) -> Result<Vec<SecurityPolicy>, UaError> {
         if !self.endpoint_url.starts_with("opc.tcp://") || self.host().is_empty() {
             return Err(UaError::Options {
                 reason: format!(
@@ -224,7 +242,7 @@ impl SessionOptions {
                 ),
             });
         }
-        self.security.policy()
+        self.security.policies()
     }
 }
 
@@ -233,12 +251,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_policies_are_refused_by_name() {
-        assert_eq!(SecurityPolicy::parse("basic256sha256").ok(), Some(SecurityPolicy::Basic256Sha256));
+    fn policies_are_known_by_all_their_names_and_others_are_refused() {
+        for (text, policy) in [
+            ("basic256sha256", SecurityPolicy::Basic256Sha256),
+            ("Aes128_Sha256_RsaOaep", SecurityPolicy::Aes128Sha256RsaOaep),
+            ("Aes256-Sha256-RsaPss", SecurityPolicy::Aes256Sha256RsaPss),
+            (SecurityPolicy::Aes256Sha256RsaPss.uri(), SecurityPolicy::Aes256Sha256RsaPss),
+        ] {
+            assert_eq!(SecurityPolicy::parse(text).ok(), Some(policy), "{text}");
+        }
         let error = SecurityPolicy::parse("http://opcfoundation.org/UA/SecurityPolicy#Basic128Rsa15")
             .expect_err("unsupported");
         assert_eq!(error.code().0, "GMB-UA-004");
         let odd = Security { mode: SecurityMode::Sign, policy: Some("None".into()) };
-        assert!(odd.policy().expect_err("contradiction").to_string().contains("None goes with None alone"));
+        assert!(odd.policies().expect_err("contradiction").to_string().contains("None goes with None alone"));
     }
 }

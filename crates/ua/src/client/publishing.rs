@@ -16,6 +16,7 @@ mod deliver;
 mod part;
 mod requests;
 mod sequence;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -34,8 +35,6 @@ pub(crate) use types::{Action, Batch, Gap, Message, Now, PartId, PublishFailure,
 const HOLE_GRACE: Duration = Duration::from_millis(250);
 /// A longer hole is not asked for message by message; no server keeps so many.
 const HOLE_MESSAGES_MAX: u64 = 1000;
-/// The watchdog's shortest patience.
-const SILENCE_MIN: Duration = Duration::from_secs(3);
 /// First and longest wait before a subscription that the server refused is asked for again.
 const CREATE_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
@@ -49,6 +48,8 @@ pub(crate) struct PublishLoop {
     actions: VecDeque<Action>,
     counters: Counters,
     next_delivery: u64,
+    /// The subscription whose silence was reported.
+    suspect: Option<PartId>,
 }
 
 impl PublishLoop {
@@ -60,6 +61,7 @@ impl PublishLoop {
             actions: VecDeque::new(),
             counters: Counters::default(),
             next_delivery: 1,
+            suspect: None,
         }
     }
 
@@ -78,6 +80,16 @@ impl PublishLoop {
         matches!(part.phase, Phase::Active).then(|| part.subscription.map(|subscription| subscription.id))?
     }
 
+    /// Whether no subscription waits for the server's consent.
+    pub(crate) fn all_stand(&self) -> bool {
+        self.parts.values().all(|part| matches!(part.phase, Phase::Active))
+    }
+
+    /// Since when a subscription is without connection, until it is whole again.
+    pub(crate) fn absent_since(&self, part: PartId) -> Option<DateTime> {
+        self.parts.get(&part)?.absent_since()
+    }
+
     /// How many messages wait for the sink, all subscriptions together.
     pub(crate) fn undurable(&self) -> usize {
         self.parts.values().map(Part::undurable).sum()
@@ -93,6 +105,7 @@ impl PublishLoop {
     /// Lets go of a subscription. Returns what is to be deleted on the server.
     pub(crate) fn remove(&mut self, now: Now, id: PartId) -> Option<u32> {
         let part = self.parts.remove(&id)?;
+        self.heard(id);
         self.pump(now);
         part.subscription.map(|subscription| subscription.id)
     }
@@ -117,6 +130,7 @@ impl PublishLoop {
     /// The session is gone. Nothing that was sent will be answered.
     pub(crate) fn on_disconnected(&mut self, now: Now) {
         self.server_start = None;
+        self.suspect = None;
         for (acknowledgements, _) in self.requests.clear() {
             self.give_back(acknowledgements);
         }
@@ -153,8 +167,16 @@ impl PublishLoop {
         }
     }
 
-    /// What the server says to a transfer, with the numbers that it kept.
-    pub(crate) fn on_transferred(&mut self, now: Now, id: PartId, status: StatusCode, available: &[u32]) {
+    /// What the server says to a transfer, with the numbers that it kept. `overwritten` are handles of which the
+    /// server keeps one value only, and that it may have overwritten in our absence: no overflow bit tells.
+    pub(crate) fn on_transferred(
+        &mut self,
+        now: Now,
+        id: PartId,
+        status: StatusCode,
+        available: &[u32],
+        overwritten: Vec<u32>,
+    ) {
         let Some(part) = self.parts.get_mut(&id) else { return };
         if !matches!(part.phase, Phase::Transferring) {
             return;
@@ -173,6 +195,7 @@ impl PublishLoop {
                 self.actions.push_back(action);
             }
         }
+        part.expect_overwritten(overwritten);
         self.settle(now, id);
         self.pump(now);
     }
@@ -222,6 +245,9 @@ impl PublishLoop {
         self.counters.unknown_acknowledgements += unknown.count() as u64;
         let owner =
             self.parts.iter().find(|(_, part)| part.is_active_as(answer.subscription)).map(|(id, _)| *id);
+        if owner.is_none() || answer.message.body == ReceivedBody::KeepAlive {
+            self.requests.brought_nothing(now.monotonic);
+        }
         match owner {
             Some(id) => self.on_message(now, id, answer.message),
             None => self.counters.unknown_subscriptions += 1,
@@ -230,6 +256,7 @@ impl PublishLoop {
     }
 
     fn on_message(&mut self, now: Now, id: PartId, message: ReceivedMessage) {
+        self.heard(id);
         let Some(part) = self.parts.get_mut(&id) else { return };
         part.heard = now.monotonic;
         part.answered = true;
@@ -244,9 +271,25 @@ impl PublishLoop {
                 self.create(id, None);
                 return;
             }
-            body => self.stage(id, message.sequence_number, message.publish_time, body),
+            body => {
+                self.stage(id, message.sequence_number, message.publish_time, body);
+                if self.parts.get(&id).is_some_and(Part::counts_anew) {
+                    self.renumbered(now, id);
+                    return;
+                }
+            }
         }
         self.settle(now, id);
+    }
+
+    /// The server counts from another number on than the standard allows: what it sent meanwhile cannot be told
+    /// from repetitions. A new subscription, and a gap that says so.
+    fn renumbered(&mut self, now: Now, id: PartId) {
+        self.counters.renumberings += 1;
+        let delete = self.subscription(id);
+        tracing::warn!(subscription = delete, "the server's sequence numbers jumped back; subscribing anew");
+        self.lose(now, id, GapReason::SequenceGap);
+        self.create(id, delete);
     }
 
     fn stage(&mut self, id: PartId, number: u32, publish_time: Option<DateTime>, body: ReceivedBody) {
@@ -356,53 +399,6 @@ impl PublishLoop {
         }
     }
 
-    /// Time passed: call it at [`PublishLoop::next_deadline`], or at any time.
-    pub(crate) fn on_time(&mut self, now: Now) {
-        for id in self.parts.keys().copied().collect::<Vec<_>>() {
-            self.settle(now, id);
-            let silent = self.silence_deadline(id).is_some_and(|deadline| now.monotonic >= deadline);
-            match self.parts.get(&id).map(|part| part.phase) {
-                Some(Phase::Failed { retry_at }) if now.monotonic >= retry_at => self.create(id, None),
-                Some(Phase::Active) if silent => self.silent(now, id),
-                _ => {}
-            }
-        }
-        self.pump(now);
-    }
-
-    fn silent(&mut self, now: Now, id: PartId) {
-        let Some(part) = self.parts.get_mut(&id) else { return };
-        let deaf = part.is_transferred && !part.answered;
-        match part.subscription {
-            // Taking it over was answered with Good, but it waits for requests of the dead connection.
-            Some(subscription) if deaf => {
-                let reason = part.loss_reason;
-                self.lose(now, id, reason);
-                self.create(id, Some(subscription.id));
-            }
-            _ => self.disconnect("a subscription is silent"),
-        }
-    }
-
-    fn silence_deadline(&self, id: PartId) -> Option<Duration> {
-        let part = self.parts.get(&id)?;
-        // Without a request out, silence is our own doing.
-        let since = self.requests.out_since()?.max(part.heard);
-        matches!(part.phase, Phase::Active).then(|| since + (part.keep_alive * 2).max(SILENCE_MIN))
-    }
-
-    /// When time alone has something to say; `None` while only events do.
-    pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        let parts = self.parts.iter().filter_map(|(id, part)| {
-            let retry = match part.phase {
-                Phase::Failed { retry_at } => Some(retry_at),
-                _ => None,
-            };
-            [retry, part.hole_deadline(), self.silence_deadline(*id)].into_iter().flatten().min()
-        });
-        self.server_start.and(parts.min())
-    }
-
     fn disconnect(&mut self, reason: &'static str) {
         if self.server_start.is_some() {
             self.actions.push_back(Action::Disconnect(reason));
@@ -441,7 +437,7 @@ impl PublishLoop {
         }
         let keep_alive = active().map(|part| part.keep_alive).max().unwrap_or_default();
         let undurable = self.undurable();
-        while self.requests.may_send(subscriptions, undurable) {
+        while self.requests.may_send(now.monotonic, subscriptions, undurable) {
             let mut acknowledgements = Vec::new();
             for part in self.parts.values_mut() {
                 part.take_acknowledgements(&mut acknowledgements);

@@ -9,13 +9,14 @@ mod driver;
 mod items;
 mod serve;
 mod spec;
+mod standby;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use super::publishing::Counters;
 pub use spec::{ItemSpec, SubscriptionSpec};
-pub use status::{RejectedItem, SessionState, SessionStatus, SubscriptionStatus};
+pub use status::{REJECTED_SHOWN, RejectedItem, SessionState, SessionStatus, SubscriptionStatus};
 
 use super::decoder::DataChange;
 use super::error::UaError;
@@ -57,6 +58,8 @@ pub struct SubscriptionGap {
 /// What a sink stores, all or nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
+    /// Grows with each delivery of a session since its start; a repeated one keeps its own.
+    pub number: u64,
     /// Name of the subscription's spec.
     pub subscription: String,
     /// Name of the part: the subscription's own for the first, `name#1` and so on when it is split. Deliveries
@@ -180,6 +183,8 @@ pub enum SessionEvent {
         items: usize,
         /// How long the shortest queue lasts at its sampling interval.
         covers: Duration,
+        /// Values in the shortest queue. With one, the server loses values without a sign.
+        smallest: u32,
     },
 }
 

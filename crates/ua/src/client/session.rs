@@ -21,8 +21,8 @@ pub(crate) use subscriptions::{
 
 use super::convert;
 use super::error::{UaError, is_connection_lost};
-use super::options::SessionOptions;
-use super::trust::SessionFolder;
+use super::options::{SecurityMode, SessionOptions};
+use super::trust::{SessionFolder, Thumbprint, TrustError};
 use gemba_model::{NodeId, StatusCode};
 use limits::Limits;
 use opcua::client::Session;
@@ -43,6 +43,12 @@ pub struct OpcUaSession {
     status: ServerStatus,
     reactivated: bool,
     ended: CancellationToken,
+    /// The state of the certificate folders when it was opened.
+    trust_state: u64,
+    /// Whether the server's certificate was judged.
+    judged: bool,
+    /// Our own certificate that it was opened with.
+    own: Thumbprint,
     /// Last: the folder must outlive the connection.
     _folder: SessionFolder,
 }
@@ -133,6 +139,31 @@ impl OpcUaSession {
             id: convert::node_id(&self.stack.session.server_session_id()),
             token: convert::node_id(&publish.header().authentication_token),
         }
+    }
+
+    /// The state of the certificate folders when it was opened.
+    pub(crate) const fn trust_state(&self) -> u64 {
+        self.trust_state
+    }
+
+    /// Judges the server's certificate by the folders as they are now. A certificate that only ran out meanwhile
+    /// stays good for the session that stands: cutting it would lose values and prove nothing.
+    ///
+    /// # Errors
+    /// When it would be refused today.
+    pub(crate) fn judge_again(&self) -> Result<(), UaError> {
+        if !self.judged {
+            return Ok(());
+        }
+        match connect::judge(&self.endpoint.certificate, &self.endpoint.application_uri, &self.options) {
+            Err(UaError::Certificate { source: TrustError::Validity { .. }, .. }) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether we have another certificate by now than the server was shown.
+    pub(crate) fn own_is_outdated(&self) -> bool {
+        self.endpoint.security_mode != SecurityMode::None && self.options.trust.own().thumbprint() != self.own
     }
 
     /// Completes when the connection is gone, for whatever reason.

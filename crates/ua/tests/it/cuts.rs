@@ -6,13 +6,15 @@ use crate::proxy::Proxy;
 use crate::sink::{Record, Sink};
 use gemba_base::{Secret, Tasks};
 use gemba_model::GapReason;
-use gemba_ua::client::{Identity, Security, SecurityMode, SessionEvent, SessionOptions, SubscribedSession};
+use gemba_ua::client::{
+    Identity, Security, SecurityMode, SessionEvent, SessionOptions, SessionState, SubscribedSession,
+};
 use std::collections::HashMap;
 use std::time::Duration;
 
-fn secured(url: String, folder: &Folder) -> SessionOptions {
+pub(crate) fn secured(url: String, folder: &Folder) -> SessionOptions {
     let mut options = options(url, folder);
-    options.security = Security::basic256sha256(SecurityMode::SignAndEncrypt);
+    options.security = Security::mode(SecurityMode::SignAndEncrypt);
     options.identity = Identity::UserName { user: "operator".into(), password: Secret::new("correct") };
     options
 }
@@ -71,6 +73,38 @@ async fn a_black_hole_is_noticed_by_silence_and_loses_nothing() {
         record.assert_lossless();
         assert_eq!(record.gaps(), []);
     });
+    assert!(session.stop(true, STOP).await);
+}
+
+#[tokio::test]
+async fn a_silence_that_passes_keeps_its_connection_and_is_said() {
+    let (plant, folder, sink, tasks) =
+        (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
+    let proxy = Proxy::start(plant.address()).await;
+    let session = started(proxy.url(), &folder, &sink, &tasks).await;
+    plant.tick_for(Duration::from_millis(300)).await;
+    proxy.hold();
+    plant.tick_for(Duration::from_millis(300)).await;
+    let states = |record: &Record, wanted: SessionState| {
+        let states = record.events.iter().filter_map(|event| match event {
+            SessionEvent::State { state, .. } => Some(*state),
+            _ => None,
+        });
+        states.filter(|state| *state == wanted).count()
+    };
+    sink.until("the silence is said", |record| states(record, SessionState::Silent) == 1).await;
+    assert_eq!(session.status().state, SessionState::Silent);
+    proxy.heal();
+    let last = plant.tick_for(Duration::from_millis(300)).await;
+    sink.until("the last value came", |record| (0..COUNTERS).all(|handle| record.last(handle) == last)).await;
+    sink.read(|record| {
+        record.assert_lossless();
+        assert_eq!(record.gaps(), []);
+        assert_eq!(states(record, SessionState::Subscribed), 2, "before, and again after the silence");
+        assert_eq!(states(record, SessionState::Reconnecting), 0);
+    });
+    let counters = session.status().counters;
+    assert_eq!((counters.silences, counters.transfers), (1, 0), "the first connection won");
     assert!(session.stop(true, STOP).await);
 }
 

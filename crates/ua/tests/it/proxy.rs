@@ -13,6 +13,8 @@ enum Weather {
     Fine,
     /// Bytes vanish, connections stay.
     BlackHole,
+    /// Bytes wait until the weather is fine; connections stay.
+    Held,
     /// Connections break and new ones are refused.
     Down,
 }
@@ -48,6 +50,11 @@ impl Proxy {
 
     pub(crate) fn swallow(&self) {
         self.weather.send_replace(Weather::BlackHole);
+    }
+
+    /// Everything is late, nothing is lost.
+    pub(crate) fn hold(&self) {
+        self.weather.send_replace(Weather::Held);
     }
 
     pub(crate) fn heal(&self) {
@@ -92,7 +99,7 @@ async fn carry(client: TcpStream, server: TcpStream, mut weather: watch::Receive
 async fn pump(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    weather: watch::Receiver<Weather>,
+    mut weather: watch::Receiver<Weather>,
 ) {
     let mut buffer = vec![0; 65_536];
     // A connection that lost bytes once is never whole again.
@@ -104,6 +111,9 @@ async fn pump(
         broken |= *weather.borrow() == Weather::BlackHole;
         if broken {
             continue;
+        }
+        if weather.wait_for(|weather| *weather != Weather::Held).await.is_err() {
+            return;
         }
         let Some(bytes) = buffer.get(..count) else { return };
         if to.write_all(bytes).await.is_err() {

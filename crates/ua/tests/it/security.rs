@@ -21,7 +21,7 @@ async fn signed_and_encrypted_sessions_with_a_user_are_opened() {
     let (plant, folder) = (Plant::start().await, Folder::new());
     for mode in [SecurityMode::Sign, SecurityMode::SignAndEncrypt, SecurityMode::Best] {
         let mut options = options(plant.url(), &folder);
-        options.security = Security::basic256sha256(mode);
+        options.security = Security::mode(mode);
         options.identity = operator("correct");
         let session = OpcUaSession::connect(options).await.expect("a session");
         let expected = if mode == SecurityMode::Best { SecurityMode::SignAndEncrypt } else { mode };
@@ -39,7 +39,7 @@ async fn an_unknown_certificate_is_rejected_with_the_way_to_trust_it_and_then_tr
     let (plant, folder) = (Plant::start().await, Folder::new());
     let mut options = options(plant.url(), &folder);
     options.trust = trust(&folder.path().join("strict"), false);
-    options.security = Security::basic256sha256(SecurityMode::SignAndEncrypt);
+    options.security = Security::mode(SecurityMode::SignAndEncrypt);
     let error = OpcUaSession::connect(options.clone()).await.expect_err("nobody trusts it");
     assert_eq!(error.code().0, "GMB-UA-020");
     assert!(!error.is_retryable());
@@ -71,7 +71,7 @@ async fn a_wrong_password_stops_the_session_until_the_options_change() {
     let (plant, folder, sink, tasks) =
         (Plant::start().await, Folder::new(), Sink::default(), Tasks::new("test"));
     let mut options = options(plant.url(), &folder);
-    options.security = Security::basic256sha256(SecurityMode::SignAndEncrypt);
+    options.security = Security::mode(SecurityMode::SignAndEncrypt);
     options.identity = operator("wrong");
     let session = SubscribedSession::start(
         options.clone(),
@@ -118,9 +118,13 @@ async fn a_password_does_not_travel_in_the_clear_unless_it_is_allowed() {
 async fn what_is_not_offered_or_not_spoken_is_named() {
     let (plant, folder) = (Plant::start_with(|builder| builder).await, Folder::new());
     let mut options = options(plant.url(), &folder);
-    options.security = Security { mode: SecurityMode::Sign, policy: Some("Aes256_Sha256_RsaPss".into()) };
+    options.security = Security { mode: SecurityMode::Sign, policy: Some("Basic128Rsa15".into()) };
     let error = OpcUaSession::connect(options.clone()).await.expect_err("not spoken");
     assert_eq!(error.code().0, "GMB-UA-004");
+    options.security = Security { mode: SecurityMode::Sign, policy: Some("Aes128_Sha256_RsaOaep".into()) };
+    let error = OpcUaSession::connect(options.clone()).await.expect_err("not offered");
+    assert_eq!(error.code().0, "GMB-UA-003");
+    assert!(error.to_string().contains("Basic256Sha256/Sign"), "what there is: {error}");
     options.security = Security::NONE;
     options.endpoint_url = "opc.tcp://127.0.0.1:1/".into();
     options.connect_timeout = Duration::from_secs(5);

@@ -1,13 +1,15 @@
 //! A store with everything around it, in memory.
 
+use crate::day::TimeRange;
 use crate::decoder::Decoder;
 use crate::engine::Engine;
 use crate::error::HistorianError;
-use crate::file::read::{Detail, Wanted};
+use crate::file::read::Wanted;
 use crate::options::HistorianOptions;
 use crate::read::Scan;
+use crate::read::buckets::Buckets;
 use crate::testing::at;
-use gemba_api::{EventLog, GapEntry, GapQuery, StoredSample, WriterCompleteness};
+use gemba_api::{Bucket, EventLog, GapEntry, GapQuery, StoredSample, WriterCompleteness};
 use gemba_model::DateTime;
 use gemba_testkit::{FaultyDisk, ManualClock, MemoryDocs, MemoryLog};
 use std::ops::ControlFlow;
@@ -91,13 +93,28 @@ impl House {
         to: DateTime,
         descending: bool,
     ) -> Vec<StoredSample> {
-        let wanted = Wanted { series, from: from.ticks(), to: to.ticks() };
+        let wanted = Wanted { series, range: TimeRange::new(from.ticks(), to.ticks()) };
         let mut samples = Vec::new();
-        self.engine().scan(Scan { wanted, descending, detail: Detail::Full }, &mut |row| {
+        self.engine().scan(Scan { wanted, descending }, &mut |row| {
             samples.push(row.stored());
             ControlFlow::Continue(())
         });
         samples
+    }
+
+    /// Buckets as columns give them, which must be those of the rows.
+    pub(super) fn buckets(&self, series: u64, from: DateTime, to: DateTime, count: u32) -> Vec<Bucket> {
+        let wanted = Wanted { series, range: TimeRange::new(from.ticks(), to.ticks()) };
+        let empty = || Buckets::new(from.ticks(), to.ticks(), count);
+        let (mut by_columns, mut by_rows) = (empty(), empty());
+        self.engine().aggregate(wanted, &mut by_columns);
+        self.engine().scan(Scan { wanted, descending: false }, &mut |row| {
+            by_rows.push(&row);
+            ControlFlow::Continue(())
+        });
+        let (by_columns, by_rows) = (by_columns.finish(), by_rows.finish());
+        assert_eq!(format!("{by_columns:?}"), format!("{by_rows:?}"));
+        by_columns
     }
 
     /// All gaps, newest first.

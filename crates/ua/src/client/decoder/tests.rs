@@ -263,3 +263,11 @@ fn a_body_that_nobody_reads_is_refused_without_an_error_of_the_loader() {
     let body = [1, 0, 0, 0, 5, 0, 0, 0, 0x01, 0x3F];
     assert!(matches!(decode(&body, &context.context()), HotBody::Refused(_)));
 }
+
+#[test]
+fn more_items_than_anybody_publishes_are_refused_by_both_decoders() {
+    let count = ITEMS_MAX + 1;
+    let mut body = (count as i32).to_le_bytes().to_vec();
+    body.resize(4 + count * ITEM_BYTES_MIN, 0);
+    assert!(DataChange::parse(&body).is_err());
+}

@@ -4,26 +4,16 @@ use super::part::{Outstanding, Staged};
 use super::sequence::number_of;
 use super::{Action, Batch, Gap, Message, PartId, PublishLoop};
 use crate::client::decoder::DataChange;
-use gemba_model::{GapReason, StatusCode};
+use gemba_model::GapReason;
 
 /// Messages of one delivery; more go into the next one.
 const MESSAGES_MAX: usize = 64;
-
-/// Info type and overflow bit.
-const OVERFLOW_MASK: u32 = 0x0000_0C80;
-/// The overflow bit without the info type that gives it its meaning, as async-opcua's server 0.19 sends it. The
-/// standard wants all info bits zero then, so that nothing else can be meant.
-const OVERFLOW_WITHOUT_TYPE: u32 = 0x0000_0080;
-
-fn is_overflow(status: StatusCode) -> bool {
-    status.overflow() || status.0 & OVERFLOW_MASK == OVERFLOW_WITHOUT_TYPE
-}
 
 /// Handles whose server queue overflowed at a value of this message.
 fn overflowed(change: &DataChange) -> Vec<u32> {
     let pairs = change.handles.iter().zip(&change.samples);
     let mut handles: Vec<u32> =
-        pairs.filter(|(_, sample)| is_overflow(sample.status)).map(|(handle, _)| *handle).collect();
+        pairs.filter(|(_, sample)| sample.status.overflow()).map(|(handle, _)| *handle).collect();
     handles.sort_unstable();
     handles.dedup();
     handles
@@ -57,9 +47,15 @@ impl PublishLoop {
             let Staged::Message(message) = staged else { continue };
             self.counters.notifications += 1;
             self.counters.values += message.change.len() as u64;
-            let handles = overflowed(&message.change);
+            let mut handles = overflowed(&message.change);
+            self.counters.overflows += handles.len() as u64;
+            if let Some(part) = self.parts.get_mut(&id) {
+                let at = part.next;
+                handles.extend(part.take_overwritten(at, &message));
+                handles.sort_unstable();
+                handles.dedup();
+            }
             if !handles.is_empty() {
-                self.counters.overflows += handles.len() as u64;
                 if !messages.is_empty() || gap.is_some() {
                     self.deliver(id, gap.take(), std::mem::take(&mut messages));
                 }

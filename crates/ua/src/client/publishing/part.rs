@@ -96,7 +96,14 @@ pub(super) struct Part {
     /// What a hole is called now.
     pub(super) hole_reason: GapReason,
     pub(super) create_retry: Duration,
+    /// Handles that the server may have overwritten, and the position of the first message that would show it.
+    overwritten: Option<(u64, Vec<u32>)>,
+    /// Messages in a row that stand before what was handed over, and that nobody asked for.
+    stale: u32,
 }
+
+/// So many messages of the past in a row are no repetitions: the server counts anew.
+const STALE_MAX: u32 = 5;
 
 impl Part {
     pub(super) fn new(now: Now, resume: Option<ResumePoint>) -> Self {
@@ -133,7 +140,38 @@ impl Part {
             loss_reason: if restarted { GapReason::EdgeRestart } else { GapReason::Disconnection },
             hole_reason: if restarted { GapReason::EdgeRestart } else { GapReason::SequenceGap },
             create_retry: CREATE_RETRY.0,
+            overwritten: None,
+            stale: 0,
         }
+    }
+
+    /// Since when there is no connection.
+    pub(super) fn absent_since(&self) -> Option<DateTime> {
+        self.outage.map(|outage| outage.since)
+    }
+
+    /// Whether the server began to count anew.
+    pub(super) const fn counts_anew(&self) -> bool {
+        self.stale >= STALE_MAX
+    }
+
+    /// The first message after all that the server kept shows which of these handles changed in our absence.
+    pub(super) fn expect_overwritten(&mut self, handles: Vec<u32>) {
+        self.overwritten = (!handles.is_empty()).then_some((self.seen, handles));
+    }
+
+    /// The handles of this message of which values may be missing without a sign, asked once.
+    pub(super) fn take_overwritten(&mut self, position: u64, message: &Message) -> Vec<u32> {
+        if self.overwritten.as_ref().is_none_or(|(from, _)| position < *from) {
+            return Vec::new();
+        }
+        let Some((_, handles)) = self.overwritten.take() else { return Vec::new() };
+        let handles: BTreeSet<u32> = handles.into_iter().collect();
+        let mut found: Vec<u32> =
+            message.change.handles.iter().copied().filter(|handle| handles.contains(handle)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     pub(super) fn timing(&mut self, publishing_interval: Duration, keep_alive_count: u32) {
@@ -167,6 +205,7 @@ impl Part {
 
     pub(super) fn transferred(&mut self, now: Now) {
         self.phase = Phase::Active;
+        self.stale = 0;
         self.is_transferred = true;
         self.answered = false;
         self.heard = now.monotonic;
@@ -195,6 +234,7 @@ impl Part {
         self.staged.clear();
         self.asked.clear();
         self.hole_since = None;
+        (self.overwritten, self.stale) = (None, 0);
         (self.next, self.seen, self.durable) = (1, 1, 1);
         self.phase = Phase::Idle;
     }
@@ -239,11 +279,13 @@ impl Part {
     pub(super) fn stage(&mut self, number: u32, staged: Staged) -> bool {
         let position = position_of(number, self.next);
         if position < self.next {
+            self.stale += 1;
             if position < self.durable && matches!(staged, Staged::Message(_)) {
                 self.acknowledgements.push(number);
             }
             return false;
         }
+        self.stale = 0;
         self.seen = self.seen.max(position + 1);
         if matches!(self.staged.get(&position), Some(Staged::Message(_))) {
             return false;

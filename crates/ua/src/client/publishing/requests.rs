@@ -7,6 +7,9 @@ use std::time::Duration;
 const MARGIN: Duration = Duration::from_secs(5);
 /// Requests for a single subscription; more when there are more.
 const REQUESTS_MIN: usize = 4;
+/// Answers without values in a second; a server that sends more answers for the sake of answering.
+const EMPTY_ANSWERS_MAX: u32 = 1000;
+const SECOND: Duration = Duration::from_secs(1);
 /// Refusals in a row before the connection is given up.
 const REFUSALS_MAX: u32 = 20;
 
@@ -35,11 +38,46 @@ pub(super) struct Requests {
     accepted: usize,
     out_since: Option<Duration>,
     refusals: u32,
+    /// Answers without values since the beginning of a second.
+    empty: (Duration, u32),
+    /// No request is sent before this.
+    paused_until: Option<Duration>,
 }
 
 impl Requests {
     pub(super) const fn new(max: usize) -> Self {
-        Self { flights: BTreeMap::new(), next: 1, max, accepted: usize::MAX, out_since: None, refusals: 0 }
+        Self {
+            flights: BTreeMap::new(),
+            next: 1,
+            max,
+            accepted: usize::MAX,
+            out_since: None,
+            refusals: 0,
+            empty: (Duration::ZERO, 0),
+            paused_until: None,
+        }
+    }
+
+    /// An answer that brought nothing. Too many of them in a second, and the rest of it is a pause: a server that
+    /// answers at once whatever is asked would keep both sides busy for ever.
+    pub(super) fn brought_nothing(&mut self, now: Duration) {
+        if now >= self.empty.0 + SECOND {
+            self.empty = (now, 0);
+        }
+        self.empty.1 += 1;
+        if self.empty.1 >= EMPTY_ANSWERS_MAX {
+            self.paused_until = Some(self.empty.0 + SECOND);
+        }
+    }
+
+    /// Ends the pause when its time is over.
+    pub(super) fn end_pause(&mut self, now: Duration) {
+        self.paused_until.take_if(|until| now >= *until);
+    }
+
+    /// The end of the pause, if there is one.
+    pub(super) const fn paused_until(&self) -> Option<Duration> {
+        self.paused_until
     }
 
     /// A new connection, perhaps to another server.
@@ -47,6 +85,7 @@ impl Requests {
         self.max = max;
         self.accepted = usize::MAX;
         self.refusals = 0;
+        self.paused_until = None;
     }
 
     fn wanted(&self, subscriptions: usize) -> usize {
@@ -54,7 +93,11 @@ impl Requests {
     }
 
     /// The window: requests out and undurable messages within twice the accepted requests.
-    pub(super) fn may_send(&self, subscriptions: usize, undurable: usize) -> bool {
+    pub(super) fn may_send(&mut self, now: Duration, subscriptions: usize, undurable: usize) -> bool {
+        self.end_pause(now);
+        if self.paused_until.is_some() {
+            return false;
+        }
         let wanted = self.wanted(subscriptions);
         self.flights.len() < wanted && self.flights.len() + undurable < 2 * wanted
     }

@@ -6,6 +6,8 @@ use expect_test::{Expect, expect};
 use gemba_model::{Sample, Value};
 use std::fmt::Write;
 
+mod faults;
+
 const PART: PartId = PartId(0);
 const START: DateTime = DateTime::from_ticks(1_000_000);
 
@@ -150,6 +152,8 @@ impl Rig {
                     format!("republish {sequence_number} of {subscription}")
                 }
                 Action::Disconnect(reason) => format!("disconnect: {reason}"),
+                Action::Suspect(reason) => format!("suspect: {reason}"),
+                Action::Heard => "heard".to_owned(),
                 Action::Report(report) => format!("{report:?}"),
             };
             writeln!(text, "{line}").expect("a string");
@@ -489,12 +493,25 @@ fn an_answer_for_a_strange_subscription_is_counted_and_not_acknowledged() {
 }
 
 #[test]
-fn silence_ends_the_connection_and_a_blocked_sink_does_not() {
+fn silence_asks_for_a_second_connection_and_a_blocked_sink_does_not() {
     let mut rig = Rig::running();
     rig.after(2900);
     rig.check(expect![""]);
     rig.after(200);
-    assert!(rig.acts().contains("disconnect: a subscription is silent"));
+    rig.check(expect![[r#"
+        suspect: a subscription is silent
+    "#]]);
+    rig.after(60_000);
+    rig.check(expect![""]);
+    assert_eq!(rig.machine.next_deadline(), None, "once is enough");
+    rig.message(1);
+    rig.check(expect![[r#"
+        heard
+        deliver [1] of 7 up to 1
+        publish x 1
+    "#]]);
+    rig.after(3100);
+    assert!(rig.acts().contains("suspect"), "the next silence counts again");
     let mut rig = Rig::running();
     for number in 1..=8 {
         rig.message(number);
@@ -518,7 +535,7 @@ fn after_a_cut_what_is_durable_is_acknowledged_and_what_is_newer_is_fetched() {
         transfer 7
     "#]]);
     // 1 was durable, 2 is with the sink, 3 and 4 were sent to nobody.
-    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[1, 2, 3, 4]);
+    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[1, 2, 3, 4], Vec::new());
     rig.check(expect![[r#"
         republish 3 of 7
         republish 4 of 7
@@ -546,7 +563,7 @@ fn a_message_that_the_server_dropped_during_the_cut_is_a_gap_by_disconnection() 
     rig.durable(1);
     rig.cut();
     rig.connect(START);
-    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[3]);
+    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[3], Vec::new());
     rig.acts();
     rig.republished(3, true);
     rig.after(250);
@@ -572,7 +589,7 @@ fn a_refused_transfer_is_a_gap_and_a_new_subscription() {
     rig.cut();
     rig.connect(START);
     rig.acts();
-    rig.machine.on_transferred(rig.now(), PART, code("BadSubscriptionIdInvalid"), &[]);
+    rig.machine.on_transferred(rig.now(), PART, code("BadSubscriptionIdInvalid"), &[], Vec::new());
     rig.check(expect![[r#"
         TransferRefused { part: PartId(0), status: BadSubscriptionIdInvalid(0x80280000) }
         deliver [3] of 7 up to 3 after a gap (disconnection, since 1, None)
@@ -593,7 +610,7 @@ fn a_subscription_that_is_silent_after_its_transfer_is_deleted_and_created_anew(
     rig.acts();
     rig.cut();
     rig.connect(START);
-    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[1]);
+    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[1], Vec::new());
     rig.acts();
     rig.after(3100);
     rig.check(expect![[r#"
@@ -629,7 +646,7 @@ fn a_restarted_edge_takes_over_and_fetches_what_is_newer_than_its_cursor() {
     rig.check(expect![[r#"
         transfer 7
     "#]]);
-    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[4, 5, 6, 7]);
+    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[4, 5, 6, 7], Vec::new());
     rig.check(expect![[r#"
         republish 6 of 7
         republish 7 of 7
@@ -654,7 +671,7 @@ fn a_restarted_edge_that_may_not_take_over_declares_the_gap_since_its_last_messa
     let mut rig = Rig::idle(Some(resume(5)));
     rig.connect(START);
     rig.acts();
-    rig.machine.on_transferred(rig.now(), PART, code("BadUserAccessDenied"), &[]);
+    rig.machine.on_transferred(rig.now(), PART, code("BadUserAccessDenied"), &[], Vec::new());
     rig.acts();
     rig.machine.on_created(rig.now(), PART, &made(8));
     rig.check(expect![[r#"
@@ -720,7 +737,7 @@ fn a_refused_creation_is_tried_again_later_and_later() {
 fn sequence_numbers_wrap_without_a_hole() {
     let mut rig = Rig::idle(Some(resume(u32::MAX - 1)));
     rig.connect(START);
-    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[]);
+    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[], Vec::new());
     rig.acts();
     rig.message(u32::MAX);
     rig.message(1);
@@ -741,11 +758,11 @@ fn a_second_cut_during_recovery_asks_again_and_loses_nothing() {
     rig.acts();
     rig.cut();
     rig.connect(START);
-    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[1, 2]);
+    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[1, 2], Vec::new());
     rig.acts();
     rig.cut();
     rig.connect(START);
-    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[1, 2]);
+    rig.machine.on_transferred(rig.now(), PART, StatusCode::GOOD, &[1, 2], Vec::new());
     rig.check(expect![[r#"
         transfer 7
         republish 2 of 7

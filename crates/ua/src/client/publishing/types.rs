@@ -62,6 +62,11 @@ pub(crate) enum Action {
     Deliver(Batch),
     /// The connection is of no use any more.
     Disconnect(&'static str),
+    /// Nothing is heard of a subscription, though requests are out: a second connection is to be tried, while
+    /// this one may still speak.
+    Suspect(&'static str),
+    /// It spoke after all.
+    Heard,
     /// For people.
     Report(Report),
 }
@@ -125,6 +130,10 @@ pub struct Counters {
     pub transfers: u64,
     /// Subscriptions that were created.
     pub creations: u64,
+    /// Times that a subscription was silent for longer than it may be.
+    pub silences: u64,
+    /// Times that a server began to count anew in the middle of a subscription.
+    pub renumberings: u64,
 }
 
 /// Where a subscription of an earlier run stopped.

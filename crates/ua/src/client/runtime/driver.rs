@@ -3,8 +3,9 @@
 use super::deliveries::{self, Parcel, QUEUE_MAX};
 use super::items::{ItemNews, Items};
 use super::serve::End;
-use super::spec::{self, PartSpec, SubscriptionSpec};
-use super::status::{RejectedItem, SessionState, Shared, SubscriptionStatus};
+use super::spec::{self, ItemSpec, PartSpec, SubscriptionSpec};
+use super::standby::{self, Pause};
+use super::status::{REJECTED_SHOWN, RejectedItem, SessionState, Shared, SubscriptionStatus};
 use super::{Delivery, DeliverySink, Notification, SessionEvent, SubscriptionGap};
 use crate::client::cursor::Cursor;
 use crate::client::error::UaError;
@@ -24,8 +25,6 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// A connection that stood for so long was a good one: the next one is tried at once.
 const STEADY: Duration = Duration::from_secs(30);
-/// Without a person nothing changes, but files are read again: a certificate may have been trusted meanwhile.
-const RETRY_UNTRUSTED: Duration = Duration::from_secs(15);
 
 /// What callers ask of the task.
 #[derive(Debug)]
@@ -58,6 +57,10 @@ pub(super) struct Driver {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) parcels: mpsc::Sender<Parcel>,
     pub(super) durable: mpsc::Receiver<(PartId, u64)>,
+    /// Items that a subscription of this server takes, by the spec's name, where it takes fewer than we wish.
+    room: HashMap<String, usize>,
+    /// The connection before this one, until this one has taken its subscriptions over.
+    pub(super) retired: Option<Arc<OpcUaSession>>,
     /// Only for servers that need it.
     pub(super) key: Option<SessionKey>,
     /// Subscriptions to delete on the server as soon as there is a session.
@@ -90,12 +93,19 @@ impl Driver {
             commands,
             parcels,
             durable,
+            room: HashMap::new(),
+            retired: None,
             key: None,
             obsolete: Vec::new(),
             clock: SystemClock::new(),
             backoff: Backoff::new(RETRY_FIRST, RETRY_LONGEST),
         };
-        for spec in specs {
+        for mut spec in specs {
+            let earlier = cursors.get(&spec.name).and_then(|bytes| Cursor::decode(bytes));
+            if let Some(room) = earlier.and_then(|cursor| cursor.room) {
+                spec.max_items = spec.max_items.min(room as usize).max(1);
+                driver.room.insert(spec.name.clone(), room as usize);
+            }
             for part in spec::split(&spec, &BTreeMap::new()) {
                 let cursor = cursors.get(&part.cursor_key()).map(Vec::as_slice);
                 driver.add_part(part, cursor);
@@ -145,6 +155,10 @@ impl Driver {
     pub(super) fn apply(&mut self, specs: &[SubscriptionSpec]) {
         let mut kept = Vec::new();
         for spec in specs {
+            let mut spec = spec.clone();
+            let room = self.room.get(&spec.name).copied().unwrap_or(spec.max_items);
+            spec.max_items = spec.max_items.min(room);
+            let spec = &spec;
             let present: BTreeMap<u32, (PartId, u32)> = self
                 .parts
                 .iter()
@@ -177,11 +191,49 @@ impl Driver {
         }
     }
 
+    /// A server takes fewer items into a subscription than we put there: the rest goes into further ones. What it
+    /// takes is remembered with the cursors, so that the next start spreads the items in the same way.
+    pub(super) fn spread(&mut self, part: PartId) {
+        let Some(run) = self.parts.get_mut(&part) else { return };
+        let name = run.spec.name.clone();
+        let learnt = self.room.get(&name).copied();
+        // Fewer than once before is no limit of a subscription, but of the server: more of them do not help.
+        if learnt.is_some_and(|room| run.items.counts().1 < room) {
+            return;
+        }
+        let Some((taken, surplus)) = run.items.take_surplus() else { return };
+        tracing::info!(subscription = name, taken, "the server takes no more items into one subscription");
+        self.room.insert(name.clone(), taken);
+        let mut rest: BTreeMap<u32, ItemSpec> = BTreeMap::new();
+        for handle in surplus {
+            rest.extend(run.spec.items.remove_entry(&handle));
+        }
+        run.wanted = run.spec.fingerprint();
+        let publishing_interval = run.spec.publishing_interval;
+        let indexes = self.parts.values().filter(|run| run.spec.name == name).map(|run| run.spec.index);
+        let mut index = indexes.max().map_or(0, |index| index + 1);
+        while !rest.is_empty() {
+            let next = rest.keys().nth(taken).copied();
+            let behind = next.map(|handle| rest.split_off(&handle)).unwrap_or_default();
+            let items = std::mem::replace(&mut rest, behind);
+            self.add_part(PartSpec { name: name.clone(), index, publishing_interval, items }, None);
+            index += 1;
+        }
+    }
+
     pub(super) async fn run(mut self) {
         crate::client::trust::SessionFolder::sweep(&self.options.run_folder);
         self.set_state(SessionState::Connecting, None);
+        let mut next: Option<OpcUaSession> = None;
+        let mut refused: Option<UaError> = None;
         while !self.tasks.is_stopping() {
-            let Some(session) = Box::pin(self.connect()).await else { break };
+            let session = match next.take() {
+                Some(session) => session,
+                None => match Box::pin(self.connect(refused.take())).await {
+                    Some(session) => session,
+                    None => break,
+                },
+            };
             let started = self.clock.monotonic();
             let session = Arc::new(session);
             let end = self.serve(&session).await;
@@ -201,11 +253,16 @@ impl Driver {
                         session.close(false).await;
                     }
                 }
+                End::Replaced(newer) => {
+                    next = Some(*newer);
+                    self.retired = Some(session);
+                }
                 End::Lost(error) => {
                     if self.clock.monotonic() - started > STEADY {
                         self.backoff.reset();
                     }
                     self.set_state(SessionState::Reconnecting, Some(&error));
+                    refused = Some(error).filter(|error| error.is_authentication() || !error.is_retryable());
                 }
             }
         }
@@ -229,23 +286,25 @@ impl Driver {
         }
     }
 
-    /// Opens the next session, however long it takes. `None` when it is time to stop.
-    async fn connect(&mut self) -> Option<OpcUaSession> {
-        let mut delay = Duration::ZERO;
+    /// Opens the next session, however long it takes. `None` when it is time to stop. `refused` is why the last
+    /// one ended, when an immediate attempt would end the same way.
+    async fn connect(&mut self, refused: Option<UaError>) -> Option<OpcUaSession> {
+        let mut pause = Pause::default();
+        let mut known = refused;
         loop {
-            let options = self.options.clone();
-            let key = self.key.clone();
-            let attempt = Box::pin(async move {
-                tokio::time::sleep(delay).await;
-                OpcUaSession::reconnect(options, key).await
-            });
-            let result = match self.beside(attempt).await {
-                Beside::Done(result) => result,
-                Beside::Stop => return None,
-                Beside::Reconfigured => {
-                    delay = Duration::ZERO;
-                    self.backoff.reset();
-                    continue;
+            let result = match known.take() {
+                Some(error) => Err(error),
+                None => {
+                    let attempt = Box::pin(standby::attempt(self.options.clone(), self.key.clone(), pause));
+                    match self.beside(attempt).await {
+                        Beside::Done(result) => result,
+                        Beside::Stop => return None,
+                        Beside::Reconfigured => {
+                            pause = Pause::default();
+                            self.backoff.reset();
+                            continue;
+                        }
+                    }
                 }
             };
             let error = match result {
@@ -258,7 +317,7 @@ impl Driver {
                 // Until somebody changes the options: a log-in loop locks accounts.
                 match self.beside(std::future::pending::<()>()).await {
                     Beside::Reconfigured => {
-                        delay = Duration::ZERO;
+                        pause = Pause::default();
                         self.set_state(SessionState::Connecting, None);
                         continue;
                     }
@@ -268,9 +327,9 @@ impl Driver {
             self.shared.update(|status| status.error = Some(format!("{} {error}", error.code())));
             let state = self.shared.snapshot().state;
             self.emit_state(state, Some(&error));
-            delay = match error.is_retryable() {
-                true => self.backoff.next_delay(random::number32()),
-                false => RETRY_UNTRUSTED,
+            pause = match error.is_retryable() {
+                true => Pause::of(self.backoff.next_delay(random::number32())),
+                false => Pause::until_trust_changes(&self.options),
             };
         }
     }
@@ -314,9 +373,11 @@ impl Driver {
             last: batch.last,
             publish_time: batch.publish_time,
             keep_alive: batch.keep_alive,
+            room: self.room.get(&run.spec.name).and_then(|room| u32::try_from(*room).ok()),
             session: self.key.clone(),
         };
         let delivery = Delivery {
+            number: batch.delivery,
             subscription: run.spec.name.clone(),
             cursor_key: run.spec.cursor_key(),
             server_subscription: batch.subscription,
@@ -361,7 +422,7 @@ impl Driver {
     pub(super) fn tell(&self, part: PartId, news: Vec<ItemNews>) {
         let Some(run) = self.parts.get(&part) else { return };
         let subscription = || run.spec.name.clone();
-        let (mut short, mut shortest) = (0, Duration::MAX);
+        let (mut short, mut shortest, mut smallest) = (0, Duration::MAX, u32::MAX);
         for news in news {
             match news {
                 ItemNews::Rejected { handle, status, retry_after } => {
@@ -375,25 +436,31 @@ impl Driver {
                 ItemNews::Accepted { handle } => {
                     self.sink.event(SessionEvent::ItemAccepted { subscription: subscription(), handle });
                 }
-                ItemNews::ShortQueue { covers } => {
+                ItemNews::ShortQueue { covers, queue_size } => {
                     short += 1;
                     shortest = shortest.min(covers);
+                    smallest = smallest.min(queue_size);
                 }
             }
         }
         if short > 0 {
-            let event =
-                SessionEvent::QueueTooShort { subscription: subscription(), items: short, covers: shortest };
-            self.sink.event(event);
+            self.sink.event(SessionEvent::QueueTooShort {
+                subscription: subscription(),
+                items: short,
+                covers: shortest,
+                smallest,
+            });
         }
     }
 
     /// Writes what changes rarely.
     pub(super) fn refresh_status(&self) {
         let mut rejected = Vec::new();
+        let mut rejected_items = 0;
         let mut subscriptions = Vec::new();
         for (id, run) in &self.parts {
             let (items, monitored) = run.items.counts();
+            let (short_queues, queues_of_one) = run.items.short_queues();
             subscriptions.push(SubscriptionStatus {
                 subscription: run.spec.name.clone(),
                 cursor_key: run.spec.cursor_key(),
@@ -401,8 +468,13 @@ impl Driver {
                 items,
                 monitored,
                 queue_covers: run.items.queue_covers(),
+                short_queues,
+                queues_of_one,
+                resumed: run.items.is_resumed(),
             });
-            rejected.extend(run.items.rejected().map(|(handle, status)| RejectedItem {
+            rejected_items += run.items.rejected().count();
+            let room = REJECTED_SHOWN - rejected.len();
+            rejected.extend(run.items.rejected().take(room).map(|(handle, status)| RejectedItem {
                 subscription: run.spec.name.clone(),
                 handle,
                 status,
@@ -411,6 +483,7 @@ impl Driver {
         self.shared.update(|status| {
             status.subscriptions = subscriptions;
             status.rejected = rejected;
+            status.rejected_items = rejected_items;
         });
     }
 }

@@ -1,9 +1,12 @@
 //! The monitored items of one subscription: what is wanted, what is there, and the next call that brings them
 //! together. No I/O.
 
+mod made;
+
 use super::spec::{ItemSpec, PartSpec};
 use crate::client::session::{ItemCreated, ItemRequest};
 use gemba_model::StatusCode;
+use made::{Made, short};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,7 +31,7 @@ pub(super) enum Job {
 pub(super) enum ItemNews {
     Rejected { handle: u32, status: StatusCode, retry_after: Duration },
     Accepted { handle: u32 },
-    ShortQueue { covers: Duration },
+    ShortQueue { covers: Duration, queue_size: u32 },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +40,8 @@ enum State {
     Active {
         id: Option<u32>,
         applied: ItemSpec,
-        covers: Option<Duration>,
+        /// What the server made of it; `None` when another process asked.
+        made: Option<Made>,
         /// The server refused to change it: deleted first, created anew after.
         doomed: bool,
     },
@@ -70,6 +74,11 @@ pub(super) struct Items {
     /// Items of the server that nobody wants.
     strays: Vec<u32>,
     recreate: bool,
+    /// Whether there may be something to do: looking at each of a hundred thousand items with every message that
+    /// comes would cost more than the message.
+    is_open: bool,
+    /// When the next rejected item is due, as of the last look.
+    retry_at: Option<Duration>,
 }
 
 fn unresolved() -> StatusCode {
@@ -82,7 +91,7 @@ impl Items {
         let item = |spec: &ItemSpec| Item {
             wanted: Some(spec.clone()),
             state: match resumed {
-                true => State::Active { id: None, applied: spec.clone(), covers: None, doomed: false },
+                true => State::Active { id: None, applied: spec.clone(), made: None, doomed: false },
                 false => State::Absent,
             },
         };
@@ -95,11 +104,14 @@ impl Items {
             lost_answer: false,
             strays: Vec::new(),
             recreate: false,
+            is_open: true,
+            retry_at: None,
         }
     }
 
     /// Changes what is wanted.
     pub(super) fn want(&mut self, spec: &PartSpec) {
+        self.is_open = true;
         self.publishing_interval = spec.publishing_interval;
         for (handle, item) in &mut self.items {
             item.wanted = spec.items.get(handle).cloned();
@@ -122,6 +134,7 @@ impl Items {
 
     /// The subscription is a new one: nothing is there.
     pub(super) fn reset(&mut self) {
+        self.is_open = true;
         self.job = None;
         (self.unsure, self.lost_answer, self.recreate) = (false, false, false);
         self.strays.clear();
@@ -131,6 +144,7 @@ impl Items {
 
     /// The connection is gone: the answer to a call will not come, though the server may have done it.
     pub(super) fn disconnected(&mut self) {
+        self.is_open = true;
         match self.job.take() {
             None => {}
             Some(Job::List | Job::Recreate) => self.unsure = true,
@@ -154,12 +168,34 @@ impl Items {
         (wanted, active)
     }
 
-    pub(super) fn queue_covers(&self) -> Option<Duration> {
-        let covers = self.items.values().filter_map(|item| match item.state {
-            State::Active { covers, .. } => covers,
+    fn made(&self) -> impl Iterator<Item = (u32, &Made)> {
+        self.items.iter().filter_map(|(handle, item)| match &item.state {
+            State::Active { made: Some(made), .. } => Some((*handle, made)),
             _ => None,
-        });
-        covers.min()
+        })
+    }
+
+    pub(super) fn queue_covers(&self) -> Option<Duration> {
+        self.made().map(|(_, made)| made.covers(self.publishing_interval)).min()
+    }
+
+    /// Items with fewer values than was asked for, and items that lose values without a sign.
+    pub(super) fn short_queues(&self) -> (usize, usize) {
+        let lossy = |made: &Made| made.queue_size <= 1 && made.sampling < self.publishing_interval;
+        self.made().fold((0, 0), |(short, silent), (_, made)| {
+            (short + usize::from(made.is_short), silent + usize::from(lossy(made)))
+        })
+    }
+
+    /// Items of which the server keeps one value only, and that it looked at more than once in `absence`.
+    pub(super) fn overwritten_in(&self, absence: Duration) -> Vec<u32> {
+        let lost = |made: &Made| made.queue_size <= 1 && made.sampling < absence;
+        self.made().filter(|(_, made)| lost(made)).map(|(handle, _)| handle).collect()
+    }
+
+    /// Whether another process made the items.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.items.values().any(|item| matches!(item.state, State::Active { made: None, .. }))
     }
 
     pub(super) fn rejected(&self) -> impl Iterator<Item = (u32, StatusCode)> + '_ {
@@ -171,11 +207,19 @@ impl Items {
 
     /// When a rejected item is due.
     pub(super) fn next_retry(&self) -> Option<Duration> {
-        let due = self.items.values().filter_map(|item| match item.state {
+        match self.job {
+            Some(_) => None,
+            None if self.is_open => self.earliest_retry(),
+            None => self.retry_at,
+        }
+    }
+
+    fn earliest_retry(&self) -> Option<Duration> {
+        let retries = self.items.values().filter_map(|item| match item.state {
             State::Rejected { retry_at, .. } => Some(retry_at),
             _ => None,
         });
-        due.min().filter(|_| self.job.is_none())
+        retries.min()
     }
 
     /// The next call, one at a time. Items whose namespace the server does not have are rejected here.
@@ -185,7 +229,8 @@ impl Items {
         namespaces: &[String],
         news: &mut Vec<ItemNews>,
     ) -> Option<Job> {
-        if self.job.is_some() {
+        let is_due = self.retry_at.is_some_and(|due| now >= due);
+        if self.job.is_some() || !(self.is_open || is_due) {
             return None;
         }
         let job = match () {
@@ -193,9 +238,10 @@ impl Items {
             () if self.unsure => Some(Job::List),
             () => self.removal().or_else(|| self.change(namespaces)),
         };
-        let job = job.or_else(|| self.creation(now, namespaces, news))?;
-        self.job = Some(job.clone());
-        Some(job)
+        self.job = job.or_else(|| self.creation(now, namespaces, news));
+        self.is_open = self.job.is_some();
+        self.retry_at = self.earliest_retry();
+        self.job.clone()
     }
 
     /// What is not wanted, or wanted of another node: gone first.
@@ -270,13 +316,13 @@ impl Items {
             if matches!(item.state, State::Rejected { .. }) {
                 news.push(ItemNews::Accepted { handle: request.handle });
             }
-            let covers = covers(result, self.publishing_interval);
-            if result.queue_size < request.queue_size {
-                news.push(ItemNews::ShortQueue { covers });
+            let made = Made::new(result, request.queue_size);
+            if made.is_short {
+                news.push(short(&made, self.publishing_interval));
             }
             // What was asked for is what is there, also when the wish changed meanwhile.
             let applied = applied.clone();
-            item.state = State::Active { id: Some(result.id), applied, covers: Some(covers), doomed: false };
+            item.state = State::Active { id: Some(result.id), applied, made: Some(made), doomed: false };
         }
     }
 
@@ -285,16 +331,17 @@ impl Items {
         let interval = self.publishing_interval;
         for (((_, request), spec), result) in changes.iter().zip(&self.begun).zip(results) {
             let Some(item) = self.items.get_mut(&request.handle) else { continue };
-            let State::Active { applied, covers: lasts, doomed, .. } = &mut item.state else { continue };
+            let State::Active { applied, made, doomed, .. } = &mut item.state else { continue };
             if result.status.is_bad() {
                 *doomed = true;
                 continue;
             }
             applied.clone_from(spec);
-            *lasts = Some(covers(result, interval));
-            if result.queue_size < request.queue_size {
-                news.push(ItemNews::ShortQueue { covers: covers(result, interval) });
+            let new = Made::new(result, request.queue_size);
+            if new.is_short {
+                news.push(short(&new, interval));
             }
+            *made = Some(new);
         }
     }
 
@@ -330,7 +377,7 @@ impl Items {
                 (Some(found), State::Active { id, .. }, _) => *id = Some(*found),
                 (Some(found), _, Some(wanted)) => {
                     let applied = wanted.clone();
-                    item.state = State::Active { id: Some(*found), applied, covers: None, doomed: false };
+                    item.state = State::Active { id: Some(*found), applied, made: None, doomed: false };
                 }
                 (None, State::Active { .. }, _) => item.state = State::Absent,
                 _ => {}
@@ -339,9 +386,23 @@ impl Items {
         self.forget_unwanted();
     }
 
-    /// A call failed as a whole, with a connection that goes on.
-    pub(super) fn on_failed(&mut self, status: StatusCode, now: Duration, news: &mut Vec<ItemNews>) {
-        match self.job.take() {
+    /// A call failed as a whole, with a connection that goes on. `is_open` when the server may have done it all the
+    /// same: then it is asked what there is, lest an item be created twice and deliver twice.
+    pub(super) fn on_failed(
+        &mut self,
+        status: StatusCode,
+        is_open: bool,
+        now: Duration,
+        news: &mut Vec<ItemNews>,
+    ) {
+        let job = self.job.take();
+        if is_open {
+            // A list that did not come in time is asked for again: whether anybody is there, others find out.
+            self.unsure |= job.is_some();
+            self.lost_answer |= !matches!(job, Some(Job::List) | None);
+            return;
+        }
+        match job {
             Some(Job::Create(requests)) => {
                 for request in requests {
                     if let Some(item) = self.items.get_mut(&request.handle) {
@@ -361,6 +422,22 @@ impl Items {
         }
     }
 
+    /// Items that were refused because the subscription is full, when it took others: there is room elsewhere.
+    /// They are let go here. With them, how many it took.
+    pub(super) fn take_surplus(&mut self) -> Option<(usize, Vec<u32>)> {
+        let is_full = |item: &Item| matches!(&item.state, State::Rejected { status, .. } if is_full(*status));
+        let surplus: Vec<u32> =
+            self.items.iter().filter(|(_, item)| is_full(item)).map(|(handle, _)| *handle).collect();
+        let (_, taken) = self.counts();
+        if surplus.is_empty() || taken == 0 {
+            return None;
+        }
+        for handle in &surplus {
+            self.items.remove(handle);
+        }
+        Some((taken, surplus))
+    }
+
     fn forget_ids(&mut self, ids: &[u32]) {
         for item in self.items.values_mut() {
             if let State::Active { id, .. } = &mut item.state
@@ -372,10 +449,9 @@ impl Items {
     }
 }
 
-fn covers(result: &ItemCreated, publishing_interval: Duration) -> Duration {
-    let sampling =
-        if result.sampling_interval.is_zero() { publishing_interval } else { result.sampling_interval };
-    sampling.saturating_mul(result.queue_size)
+/// The server has no room for more items in this subscription, or at all.
+fn is_full(status: StatusCode) -> bool {
+    status.name() == Some("BadTooManyMonitoredItems")
 }
 
 fn request(spec: &ItemSpec, namespaces: &[String]) -> Option<ItemRequest> {

@@ -2,11 +2,12 @@
 
 use super::SessionEvent;
 use super::driver::{Command, Driver};
-use super::items::Job;
+use super::items::{ItemNews, Job};
+use super::standby::{Standby, Trust, TrustWatch, Why};
 use super::status::SessionState;
 use crate::client::error::UaError;
 use crate::client::options::SessionOptions;
-use crate::client::publishing::{Action, PartId, PublishFailure, Report};
+use crate::client::publishing::{Action, Now, PartId, PublishFailure, Report};
 use crate::client::quirks::Quirks;
 use crate::client::session::{
     CreatedSubscription, ItemCreated, OpcUaSession, PublishAnswer, ReceivedMessage, SubscriptionRequest,
@@ -23,6 +24,8 @@ pub(super) enum End {
     Stop,
     Reconfigured,
     Lost(UaError),
+    /// Another connection takes over.
+    Replaced(Box<OpcUaSession>),
 }
 
 /// Nothing is due: look again after this, for the status.
@@ -90,8 +93,10 @@ impl Driver {
         // A server that does not say when it was started cannot prove that an id is still ours: never the same.
         let start = session.server().start_time.unwrap_or(now.wall);
         self.machine.on_connected(now, start, requests);
+        let mut standby = Standby::default();
+        let mut trust = TrustWatch::new(session);
         loop {
-            if let Some(error) = self.perform(session, services).await {
+            if let Some(error) = self.perform(session, services, &mut standby).await {
                 return End::Lost(error);
             }
             let now = self.now();
@@ -100,6 +105,19 @@ impl Driver {
             tokio::select! {
                 () = stopping.stopping() => return End::Stop,
                 () = session.ended() => return End::Lost(lost(session)),
+                result = standby.finished() => match result {
+                    Ok(next) => {
+                        tracing::info!(endpoint = self.options.endpoint_url, "another connection takes over");
+                        return End::Replaced(Box::new(next));
+                    }
+                    // A second log-in that is refused would be refused the third time, too.
+                    Err(error) if error.is_authentication() => return End::Lost(error),
+                    Err(error) => self.standby_failed(&mut standby, &error),
+                },
+                verdict = trust.changed(session) => match verdict {
+                    Trust::Withdrawn(error) => return End::Lost(error),
+                    Trust::OwnRenewed => standby.start(Why::Renewal, &self.options, self.key.clone()),
+                },
                 Some(outcome) = services.next(), if !services.is_empty() => {
                     if let Some(error) = self.take(session, outcome) {
                         return End::Lost(error);
@@ -138,7 +156,12 @@ impl Driver {
     }
 
     /// Does everything that is to be done now. An error ends the connection.
-    async fn perform(&mut self, session: &Arc<OpcUaSession>, services: &mut Services) -> Option<UaError> {
+    async fn perform(
+        &mut self,
+        session: &Arc<OpcUaSession>,
+        services: &mut Services,
+        standby: &mut Standby,
+    ) -> Option<UaError> {
         self.start_item_jobs(session, services);
         for id in std::mem::take(&mut self.obsolete) {
             let session = Arc::clone(session);
@@ -166,6 +189,19 @@ impl Driver {
                         "the connection is given up"
                     );
                     return Some(lost(session));
+                }
+                Action::Suspect(reason) => {
+                    tracing::warn!(
+                        endpoint = self.options.endpoint_url,
+                        reason,
+                        "trying a second connection"
+                    );
+                    self.set_state(SessionState::Silent, None);
+                    standby.start(Why::Silence, &self.options, self.key.clone());
+                }
+                Action::Heard => {
+                    standby.stop(Why::Silence);
+                    self.set_state(SessionState::Subscribed, None);
                 }
                 service => self.start_service(session, services, service),
             }
@@ -205,7 +241,11 @@ impl Driver {
             Action::Publish { request, acknowledgements, patience } => services.push(Box::pin(async move {
                 Outcome::Published(request, session.publish(acknowledgements, patience).await)
             })),
-            Action::Deliver(_) | Action::Disconnect(_) | Action::Report(_) => {}
+            Action::Deliver(_)
+            | Action::Disconnect(_)
+            | Action::Suspect(_)
+            | Action::Heard
+            | Action::Report(_) => {}
         }
     }
 
@@ -260,7 +300,8 @@ impl Driver {
                 self.machine.on_publish_failed(now, request, failure(&error));
             }
             Outcome::Transferred(part, Ok(answer)) => {
-                self.machine.on_transferred(now, part, answer.status, &answer.available);
+                let overwritten = self.overwritten(part, now);
+                self.machine.on_transferred(now, part, answer.status, &answer.available, overwritten);
             }
             Outcome::Republished(part, number, Ok(message)) => {
                 self.machine.on_republished(now, part, number, message);
@@ -274,6 +315,9 @@ impl Driver {
                     run.fingerprint = run.wanted;
                     run.modify = false;
                     self.machine.on_created(now, part, &made);
+                    if self.machine.all_stand() {
+                        self.shared.update(|status| status.error = None);
+                    }
                 } else {
                     self.obsolete.push(made.id);
                 }
@@ -318,15 +362,41 @@ impl Driver {
             Ok(ItemsDone::Created(results)) => run.items.on_created(&results, now, &mut news),
             Ok(ItemsDone::Modified(results)) => run.items.on_modified(&results, &mut news),
             Ok(ItemsDone::Deleted) => run.items.on_deleted(),
-            Err(error) if error.ends_connection() => return Some(error),
+            // A server that is only slow is not given up: keep-alives tell whether it lives.
+            Err(error) if error.ends_connection() && !matches!(error, UaError::Timeout { .. }) => {
+                return Some(error);
+            }
             Err(error) => {
                 tracing::warn!(endpoint = session.options().endpoint_url, %error, "a call about items failed");
-                run.items.on_failed(error.status().unwrap_or(StatusCode::BAD_NO_DATA), now, &mut news);
+                let is_open = matches!(error, UaError::Timeout { .. } | UaError::Protocol { .. });
+                let status = error.status().unwrap_or(StatusCode::BAD_NO_DATA);
+                run.items.on_failed(status, is_open, now, &mut news);
             }
+        }
+        self.spread(part);
+        if let Some(run) = self.parts.get(&part) {
+            news.retain(|news| match news {
+                ItemNews::Rejected { handle, .. } => run.spec.items.contains_key(handle),
+                _ => true,
+            });
         }
         self.refresh_status();
         self.tell(part, news);
         None
+    }
+
+    /// Items of which the server may have lost values in our absence without a sign.
+    fn overwritten(&self, part: PartId, now: Now) -> Vec<u32> {
+        let Some(since) = self.machine.absent_since(part) else { return Vec::new() };
+        let ticks = u64::try_from(now.wall.ticks() - since.ticks()).unwrap_or(0);
+        let absence = Duration::from_nanos(ticks.saturating_mul(100));
+        self.parts.get(&part).map_or_else(Vec::new, |run| run.items.overwritten_in(absence))
+    }
+
+    fn standby_failed(&self, standby: &mut Standby, error: &UaError) {
+        tracing::warn!(endpoint = self.options.endpoint_url, code = %error.code(), %error, "no second connection");
+        self.shared.update(|status| status.error = Some(format!("{} {error}", error.code())));
+        standby.again(&self.options, self.key.clone(), error);
     }
 
     /// The first answer of the server: now values come.
@@ -334,6 +404,10 @@ impl Driver {
         if self.shared.snapshot_state() == SessionState::Connected {
             self.set_state(SessionState::Subscribed, None);
             self.refresh_status();
+            if let Some(retired) = self.retired.take().and_then(Arc::into_inner) {
+                // Nothing hangs on it any more; a server that is told so has one session less to keep.
+                self.tasks.spawn(async move { retired.close(false).await });
+            }
         }
     }
 

@@ -15,6 +15,8 @@ pub enum SessionState {
     Connected,
     /// Values come.
     Subscribed,
+    /// The connection stands, but nothing is heard: a second one is being made beside it.
+    Silent,
     /// The connection is lost and made anew.
     Reconnecting,
     /// Nothing is tried any more.
@@ -50,7 +52,17 @@ pub struct SubscriptionStatus {
     pub monitored: usize,
     /// How long the shortest queue of the server lasts; `None` when not known.
     pub queue_covers: Option<Duration>,
+    /// Items for which the server keeps fewer values than was asked for.
+    pub short_queues: usize,
+    /// Items of which it keeps one value only, and looks more often than it sends: then it loses values, and by
+    /// the standard says nothing about it.
+    pub queues_of_one: usize,
+    /// Taken over from an earlier run: its items owe no first value.
+    pub resumed: bool,
 }
+
+/// Rejected items that a snapshot names.
+pub const REJECTED_SHOWN: usize = 100;
 
 /// A snapshot.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -65,7 +77,9 @@ pub struct SessionStatus {
     pub last_data: Option<DateTime>,
     /// The subscriptions.
     pub subscriptions: Vec<SubscriptionStatus>,
-    /// Items that the server does not monitor.
+    /// How many items the server does not monitor.
+    pub rejected_items: usize,
+    /// The first of them, at most [`REJECTED_SHOWN`].
     pub rejected: Vec<RejectedItem>,
     /// Messages that wait for the sink.
     pub undurable: usize,

@@ -31,6 +31,7 @@ impl DeliverySink for Flaky {
 
 fn parcel(number: u32) -> Parcel {
     let delivery = Delivery {
+        number: u64::from(number),
         subscription: "s".into(),
         cursor_key: "s".into(),
         server_subscription: number,

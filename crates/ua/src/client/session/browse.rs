@@ -9,6 +9,8 @@ use opcua::client::UARequest;
 use opcua::client::services::{Browse, BrowseNext};
 use opcua::types as stack;
 
+/// Answers of BrowseNext in a row that bring nothing.
+const EMPTY_ROUNDS_MAX: u32 = 100;
 /// References of one node that are followed; what stands behind them is left out.
 const REFERENCES_MAX: usize = 1_000_000;
 /// HierarchicalReferences.
@@ -127,6 +129,7 @@ impl OpcUaSession {
     /// Follows continuation points until there are none.
     async fn browse_rest(&self, parts: &mut [Part]) -> Result<(), UaError> {
         let session = &self.stack.session;
+        let mut empty_rounds = 0;
         loop {
             let mut waiting: Vec<&mut Part> =
                 parts.iter_mut().filter(|part| part.continuation.is_some()).collect();
@@ -142,6 +145,12 @@ impl OpcUaSession {
             let results = answer.results.unwrap_or_default();
             if results.len() != waiting.len() {
                 return Err(self.protocol("BrowseNext answered another number of nodes"));
+            }
+            // Some servers answer a few times with nothing; one that never ends does it for ever.
+            let is_empty = results.iter().all(|result| result.references.as_ref().is_none_or(Vec::is_empty));
+            empty_rounds = if is_empty { empty_rounds + 1 } else { 0 };
+            if empty_rounds > EMPTY_ROUNDS_MAX {
+                return Err(self.protocol("BrowseNext goes on for ever and brings nothing"));
             }
             for (part, result) in waiting.into_iter().zip(results) {
                 let next = Part::from(result);

@@ -1,6 +1,6 @@
 //! Opening: endpoints, choice, trust, channel, session, and what is read once.
 
-use super::endpoints::{self, check_identity, choose, describe};
+use super::endpoints::{self, Protection, check_identity, choose, describe};
 use super::limits::Limits;
 use super::read::{self, ServerStatus};
 use super::{OpcUaSession, SessionKey, Stack};
@@ -8,7 +8,7 @@ use crate::client::convert;
 use crate::client::decoder;
 use crate::client::error::{UaError, is_authentication};
 use crate::client::options::{Identity, SecurityPolicy, SessionOptions};
-use crate::client::trust::{SessionFolder, TrustError};
+use crate::client::trust::{SessionFolder, TrustError, TrustStore};
 use gemba_model::StatusCode;
 use opcua::client::{Client, IdentityToken, Session};
 use opcua::types as stack;
@@ -23,16 +23,20 @@ pub(super) async fn connect(
     options: SessionOptions,
     earlier: Option<SessionKey>,
 ) -> Result<OpcUaSession, UaError> {
-    let policy = options.check()?;
+    options.check()?;
     knock(&options).await?;
+    let trust_state = options.trust.state();
+    let own = options.trust.own();
     let unsecured = SessionFolder::create(&options.run_folder, None)?;
     let offered = endpoints::get_endpoints(&endpoints::client(&options, unsecured.path())?, &options).await?;
-    let mut chosen = choose(&offered, &options)?;
-    check_identity(&chosen, &options)?;
-    let folder = match policy {
-        SecurityPolicy::None => unsecured,
-        SecurityPolicy::Basic256Sha256 => accept(&chosen, &options)?,
+    let (mut chosen, policy) = choose(&offered, &options)?;
+    let protection = check_identity(&mut chosen, &options)?;
+    let judged = policy != SecurityPolicy::None || protection == Protection::Certificate;
+    let folder = match judged {
+        false => unsecured,
+        true => accept(&chosen, &options)?,
     };
+    let identity = identity_token(&options)?;
     let endpoint = describe(&chosen).ok_or_else(|| UaError::Protocol {
         endpoint: options.endpoint_url.clone(),
         reason: "the endpoint has no security mode".to_owned(),
@@ -41,7 +45,7 @@ pub(super) async fn connect(
     chosen.endpoint_url = options.endpoint_url.as_str().into();
     let client = endpoints::client(&options, folder.path())?;
     let ended = CancellationToken::new();
-    let stack = open(&client, chosen, &options, earlier.as_ref(), ended.clone()).await?;
+    let stack = open(&client, chosen, identity, &options, earlier.as_ref(), ended.clone()).await?;
     let reactivated =
         earlier.is_some_and(|earlier| earlier.id == convert::node_id(&stack.session.server_session_id()));
     let mut session = OpcUaSession {
@@ -53,6 +57,9 @@ pub(super) async fn connect(
         status: ServerStatus::default(),
         reactivated,
         ended,
+        trust_state,
+        judged,
+        own: own.thumbprint(),
         _folder: folder,
     };
     session.limits = Limits::read(&session).await?;
@@ -81,32 +88,56 @@ async fn knock(options: &SessionOptions) -> Result<(), UaError> {
 
 /// Judges the endpoint's certificate, then makes the folder that tells the stack.
 fn accept(endpoint: &stack::EndpointDescription, options: &SessionOptions) -> Result<SessionFolder, UaError> {
-    let refuse = |source| UaError::Certificate { endpoint: options.endpoint_url.clone(), source };
     let certificate = endpoint.server_certificate.as_ref();
-    let issuers = options
-        .trust
-        .validate(certificate, endpoint.server.application_uri.as_ref(), options.host())
-        .map_err(refuse)?;
-    // The stack reads one certificate and refuses bytes behind it.
+    judge(certificate, endpoint.server.application_uri.as_ref(), options)?;
+    let issuers = TrustStore::issuers_presented(certificate);
     if issuers > 0 {
-        return Err(refuse(TrustError::ChainPresented { issuers }));
+        return Err(refuse(TrustError::ChainPresented { issuers }, certificate, options));
     }
     SessionFolder::create(&options.run_folder, Some(certificate))
+}
+
+/// Judges what a server presents by the folders as they are now.
+pub(super) fn judge(
+    certificate: &[u8],
+    application_uri: &str,
+    options: &SessionOptions,
+) -> Result<(), UaError> {
+    let verdict = options.trust.validate(certificate, application_uri, options.host());
+    verdict.map_err(|source| refuse(source, certificate, options))
+}
+
+fn refuse(source: TrustError, certificate: &[u8], options: &SessionOptions) -> UaError {
+    let copy = match source {
+        // Its text names the file already.
+        TrustError::Untrusted { .. } => None,
+        _ => options.trust.rejected_copy(certificate),
+    };
+    UaError::Certificate { endpoint: options.endpoint_url.clone(), copy, source }
+}
+
+/// Who we are, in the stack's words.
+fn identity_token(options: &SessionOptions) -> Result<IdentityToken, UaError> {
+    Ok(match &options.identity {
+        Identity::Anonymous => IdentityToken::Anonymous,
+        Identity::UserName { user, password } => {
+            IdentityToken::new_user_name(user.as_str(), password.reveal())
+        }
+        Identity::Certificate { name } => {
+            let (certificate, key) = options.trust.user_certificate(name)?;
+            IdentityToken::new_x509(certificate, key)
+        }
+    })
 }
 
 async fn open(
     client: &Client,
     endpoint: stack::EndpointDescription,
+    identity: IdentityToken,
     options: &SessionOptions,
     earlier: Option<&SessionKey>,
     ended: CancellationToken,
 ) -> Result<Stack, UaError> {
-    let identity = match &options.identity {
-        Identity::Anonymous => IdentityToken::Anonymous,
-        Identity::UserName { user, password } => {
-            IdentityToken::new_user_name(user.as_str(), password.reveal())
-        }
-    };
     let unreachable = |error: stack::Error| UaError::Unreachable {
         endpoint: options.endpoint_url.clone(),
         status: convert::status(error.status()),

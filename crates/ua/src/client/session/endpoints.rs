@@ -3,6 +3,7 @@
 use crate::client::convert;
 use crate::client::error::UaError;
 use crate::client::options::{Identity, SecurityMode, SecurityPolicy, SessionOptions};
+use gemba_model::StatusCode;
 use opcua::client::{Client, ClientBuilder};
 use opcua::types as stack;
 use std::path::Path;
@@ -118,35 +119,49 @@ pub(super) async fn get_endpoints(
         Err(_) => Err(UaError::Timeout { endpoint, what: "GetEndpoints", after: options.connect_timeout }),
         Ok(Err(error)) => Err(UaError::Unreachable {
             endpoint,
-            status: convert::status(error.status()),
+            status: match convert::status(error.status()) {
+                // The stack's word for a connection that the other side closed.
+                StatusCode::GOOD => {
+                    StatusCode::from_name("BadConnectionClosed").unwrap_or(StatusCode::BAD_NO_DATA)
+                }
+                status => status,
+            },
             detail: error.to_string(),
         }),
         Ok(Ok(endpoints)) => Ok(endpoints),
     }
 }
 
-/// The endpoint that fits the options best.
+/// The endpoint that fits the options best, and its policy: first that it takes the identity, then the mode, then
+/// the policy, then the server's own estimate.
 pub(super) fn choose(
     offered: &[stack::EndpointDescription],
     options: &SessionOptions,
-) -> Result<stack::EndpointDescription, UaError> {
-    let policy = options.security.policy()?;
-    let wanted = |endpoint: &&stack::EndpointDescription| {
-        endpoint.security_policy_uri.as_ref() == policy.uri()
-            && mode(endpoint.security_mode).is_some_and(|mode| {
-                mode == options.security.mode
-                    || (options.security.mode == SecurityMode::Best && mode != SecurityMode::None)
-            })
-            && is_binary_tcp(endpoint)
+) -> Result<(stack::EndpointDescription, SecurityPolicy), UaError> {
+    let policies = options.security.policies()?;
+    let policy_of = |endpoint: &stack::EndpointDescription| {
+        let uri = endpoint.security_policy_uri.as_ref();
+        policies.iter().find(|policy| policy.uri() == uri).copied()
     };
-    let strength = |endpoint: &&stack::EndpointDescription| {
+    let fits = |endpoint: &stack::EndpointDescription| {
+        mode(endpoint.security_mode).is_some_and(|mode| {
+            mode == options.security.mode
+                || (options.security.mode == SecurityMode::Best && mode != SecurityMode::None)
+        }) && is_binary_tcp(endpoint)
+    };
+    let candidates = offered.iter().filter(|endpoint| fits(endpoint));
+    let candidates = candidates.filter_map(|endpoint| Some((endpoint, policy_of(endpoint)?)));
+    let strength = |(endpoint, policy): &(&stack::EndpointDescription, SecurityPolicy)| {
         let identity = takes(endpoint, &options.identity);
-        (identity, endpoint.security_mode as i32, endpoint.security_level)
+        (identity, endpoint.security_mode as i32, *policy, endpoint.security_level)
     };
-    let chosen = offered.iter().filter(wanted).max_by_key(strength).cloned();
-    chosen.ok_or_else(|| UaError::NoEndpoint {
+    let chosen = candidates.max_by_key(strength);
+    chosen.map(|(endpoint, policy)| (endpoint.clone(), policy)).ok_or_else(|| UaError::NoEndpoint {
         endpoint: options.endpoint_url.clone(),
-        wanted: format!("{} and {}", policy.name(), options.security.mode),
+        wanted: match policies.as_slice() {
+            [policy] => format!("{} and {}", policy.name(), options.security.mode),
+            _ => options.security.mode.to_string(),
+        },
         offered: list(offered),
     })
 }
@@ -160,6 +175,7 @@ fn token_type(identity: &Identity) -> stack::UserTokenType {
     match identity {
         Identity::Anonymous => stack::UserTokenType::Anonymous,
         Identity::UserName { .. } => stack::UserTokenType::UserName,
+        Identity::Certificate { .. } => stack::UserTokenType::Certificate,
     }
 }
 
@@ -167,28 +183,71 @@ fn takes(endpoint: &stack::EndpointDescription, identity: &Identity) -> bool {
     endpoint.user_identity_tokens.iter().flatten().any(|token| token.token_type == token_type(identity))
 }
 
-/// Refuses an endpoint that does not take the identity, or takes its password in the clear.
+/// What protects the identity on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// The channel, or there is nothing to protect.
+    Channel,
+    /// The key in the endpoint's certificate, which must therefore be judged although the channel has no security.
+    Certificate,
+}
+
+/// Puts the user token policy that fits in front, where the stack finds it. Refuses an endpoint that does not
+/// take the identity, or takes its password in the clear.
 pub(super) fn check_identity(
-    endpoint: &stack::EndpointDescription,
+    endpoint: &mut stack::EndpointDescription,
     options: &SessionOptions,
-) -> Result<(), UaError> {
-    let tokens = endpoint.user_identity_tokens.iter().flatten();
-    let Some(token) = tokens.into_iter().find(|token| token.token_type == token_type(&options.identity))
-    else {
+) -> Result<Protection, UaError> {
+    let wanted = token_type(&options.identity);
+    let channel = endpoint.security_policy_uri.as_ref().to_owned();
+    let spoken = |uri: &str| uri.is_empty() || SecurityPolicy::ALL.iter().any(|policy| policy.uri() == uri);
+    let clear = |uri: &str| uri == SecurityPolicy::None.uri();
+    let effective = |token: &stack::UserTokenPolicy| match token.security_policy_uri.as_ref() {
+        "" => channel.clone(),
+        uri => uri.to_owned(),
+    };
+    let tokens = endpoint.user_identity_tokens.get_or_insert_default();
+    let best = tokens
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, token)| token.token_type == wanted && spoken(token.security_policy_uri.as_ref()))
+        .max_by_key(|candidate| !clear(&effective(candidate.1)))
+        .map(|(index, _)| index);
+    let Some(index) = best else {
         return Err(UaError::Authentication {
             endpoint: options.endpoint_url.clone(),
             identity: options.identity.to_string(),
             status: convert::status(stack::StatusCode::BadIdentityTokenRejected),
         });
     };
-    let clear = |uri: &str| uri.is_empty() || uri == SecurityPolicy::None.uri();
-    let plain = clear(token.security_policy_uri.as_ref())
-        && endpoint.security_mode != stack::MessageSecurityMode::SignAndEncrypt
-        && clear(endpoint.security_policy_uri.as_ref());
-    if plain && !options.allow_plain_password && options.identity != Identity::Anonymous {
-        return Err(UaError::PlainPassword { endpoint: options.endpoint_url.clone() });
+    let mut token = tokens.remove(index);
+    let policy = effective(&token);
+    if matches!(options.identity, Identity::Certificate { .. }) {
+        // Empty means the channel's policy; the stack would take it for None and sign nothing.
+        token.security_policy_uri = policy.as_str().into();
     }
-    Ok(())
+    tokens.insert(0, token);
+    let secured = !clear(&channel);
+    match &options.identity {
+        Identity::Anonymous => Ok(Protection::Channel),
+        Identity::UserName { .. } if clear(&policy) => {
+            let encrypted = secured && endpoint.security_mode == stack::MessageSecurityMode::SignAndEncrypt;
+            if encrypted || options.allow_plain_password {
+                return Ok(Protection::Channel);
+            }
+            Err(UaError::PlainPassword { endpoint: options.endpoint_url.clone() })
+        }
+        Identity::Certificate { .. } if clear(&policy) => Err(UaError::Options {
+            reason: format!(
+                "{} takes user certificates without a signature, which proves nothing; use a secured endpoint",
+                options.endpoint_url
+            ),
+        }),
+        Identity::UserName { .. } | Identity::Certificate { .. } if secured => Ok(Protection::Channel),
+        Identity::UserName { .. } if options.allow_plain_password => Ok(Protection::Channel),
+        Identity::UserName { .. } | Identity::Certificate { .. } => Ok(Protection::Certificate),
+    }
 }
 
 fn list(offered: &[stack::EndpointDescription]) -> String {

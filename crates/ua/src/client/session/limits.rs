@@ -68,7 +68,14 @@ impl Limits {
     pub(super) async fn read(session: &OpcUaSession) -> Result<Self, UaError> {
         let limits = Self::default();
         let nodes: Vec<_> = NODES.iter().map(|(_, id)| NodeId::numeric(0, *id).into()).collect();
-        let values = session.read(&nodes).await?;
+        let values = match session.read(&nodes).await {
+            Ok(values) => values,
+            Err(error) if error.ends_connection() => return Err(error),
+            Err(error) => {
+                tracing::info!(endpoint = session.options().endpoint_url, %error, "the server does not tell its limits");
+                return Ok(limits);
+            }
+        };
         for ((operation, _), value) in NODES.iter().zip(values) {
             let found = match value.value {
                 Variant::UInt32(limit) if limit > 0 => limit as usize,
@@ -123,6 +130,11 @@ impl Limits {
                 }
                 Err(error) if size > 1 && error.status().is_some_and(is_too_large) => {
                     limit.store(size / 2, Ordering::Relaxed);
+                }
+                Err(error @ UaError::Timeout { .. }) if size > 1 => {
+                    // Smaller calls are answered sooner; whether the server did this one all the same is open.
+                    limit.store(size / 2, Ordering::Relaxed);
+                    return Err(error);
                 }
                 Err(error) => return Err(error),
             }

@@ -117,12 +117,20 @@ fn data_value(value: &stack::DataValue, context: &stack::Context<'_>) -> DataVal
 
 const SERVER_NAMESPACE_ARRAY: u32 = 2255;
 
-/// The namespace array; it must begin with the OPC UA namespace.
+const NAMESPACE_ZERO: &str = "http://opcfoundation.org/UA/";
+
+/// The namespace array. A server that does not tell it has the standard's namespace alone: nodes by index are
+/// asked for as they are, nodes by URI cannot be found.
 pub(super) async fn namespaces(session: &OpcUaSession) -> Result<Vec<String>, UaError> {
     let request = NodeId::numeric(0, SERVER_NAMESPACE_ARRAY).into();
-    let answer = session.read(&[request]).await?;
-    let Some(Variant::Array { values, .. }) = answer.into_iter().next().map(|value| value.value) else {
-        return Err(session.protocol("the namespace array is no array"));
+    let value = match session.read(&[request]).await {
+        Ok(answer) => answer.into_iter().next().map(|value| value.value),
+        Err(error) if error.ends_connection() => return Err(error),
+        Err(_) => None,
+    };
+    let Some(Variant::Array { values, .. }) = value else {
+        tracing::warn!(endpoint = session.options().endpoint_url, "the server does not tell its namespaces");
+        return Ok(vec![NAMESPACE_ZERO.to_owned()]);
     };
     let names = values.into_iter().map(|value| match value {
         Variant::String(name) => name.unwrap_or_default(),
@@ -136,7 +144,12 @@ const SERVER_STATUS: [u32; 5] = [2257, 2261, 2262, 2263, 2264];
 
 pub(super) async fn server_status(session: &OpcUaSession) -> Result<ServerStatus, UaError> {
     let requests: Vec<ReadRequest> = SERVER_STATUS.iter().map(|id| NodeId::numeric(0, *id).into()).collect();
-    let mut values = session.read(&requests).await?.into_iter().map(|value| value.value);
+    let answer = match session.read(&requests).await {
+        Ok(answer) => answer,
+        Err(error) if error.ends_connection() => return Err(error),
+        Err(_) => return Ok(ServerStatus::default()),
+    };
+    let mut values = answer.into_iter().map(|value| value.value);
     let start_time = match values.next() {
         Some(Variant::DateTime(time)) => Some(time),
         _ => None,

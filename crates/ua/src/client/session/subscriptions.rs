@@ -1,8 +1,8 @@
 //! The services of subscriptions, one call each, on the session's channel. What to call when is decided by
 //! [`crate::client::publishing`].
 
-use super::OpcUaSession;
 use super::limits::Operation;
+use super::{OpcUaSession, is_too_large};
 use crate::client::convert;
 use crate::client::decoder::{DataChange, HotBody};
 use crate::client::error::UaError;
@@ -264,8 +264,20 @@ impl OpcUaSession {
                     .timestamps_to_return(stack::TimestampsToReturn::Both)
                     .items_to_create(part.iter().map(create_request).collect())
                     .send(session.channel())
-                    .await
-                    .map_err(|error| self.failed("CreateMonitoredItems", &error))?;
+                    .await;
+                let answer = match answer.map_err(|error| self.failed("CreateMonitoredItems", &error)) {
+                    Ok(answer) => answer,
+                    // Refused as a whole: so is each item of this part, and of no other, which may be there.
+                    Err(UaError::Service { status, .. }) if !is_too_large(status) || part.len() == 1 => {
+                        let refused =
+                            ItemCreated { status, id: 0, sampling_interval: Duration::ZERO, queue_size: 0 };
+                        return Ok(vec![refused; part.len()]);
+                    }
+                    Err(error) => return Err(error),
+                };
+                if answer.results.len() != part.len() {
+                    return Err(self.protocol("CreateMonitoredItems answered another number of items"));
+                }
                 Ok(answer.results.iter().map(|item| created(&item.result)).collect())
             })
             .await

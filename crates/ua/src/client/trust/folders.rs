@@ -6,6 +6,7 @@ use aws_lc_rs::digest;
 use gemba_base::files;
 use std::fmt;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use x509_parser::pem::Pem;
@@ -15,6 +16,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Files that are read of one folder; more are ignored with a warning.
 const FILES_MAX: usize = 4096;
+/// The folders of whom we trust.
+const LISTS: [&str; 4] = ["trusted/certs", "trusted/crl", "issuer/certs", "issuer/crl"];
 /// Certificates that a server may send behind its own.
 const CHAIN_MAX: usize = 16;
 
@@ -107,11 +110,37 @@ impl Folders {
     pub(super) fn create(root: PathBuf) -> Result<Self, UaError> {
         let own = root.join("own");
         files::create_private_folder(&own).map_err(|source| UaError::Folder { path: own, source })?;
-        for folder in ["trusted/certs", "trusted/crl", "issuer/certs", "issuer/crl", "rejected/certs"] {
+        for folder in LISTS.iter().chain(&["user/certs", "rejected/certs"]) {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(|source| UaError::Folder { path, source })?;
         }
+        let keys = root.join("user/private");
+        files::create_private_folder(&keys).map_err(|source| UaError::Folder { path: keys, source })?;
         Ok(Self { root })
+    }
+
+    /// A hash over names, sizes and times of all files that matter: cheap enough for every second.
+    pub(super) fn state(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        for folder in LISTS.iter().chain(&["own", "user/certs", "user/private"]) {
+            let Ok(entries) = fs::read_dir(self.root.join(folder)) else { continue };
+            let mut files: Vec<_> = entries
+                .flatten()
+                .take(FILES_MAX)
+                .filter_map(|entry| {
+                    let metadata = entry.metadata().ok()?;
+                    Some((entry.file_name(), metadata.len(), metadata.modified().ok()))
+                })
+                .collect();
+            files.sort();
+            (folder, files).hash(&mut hash);
+        }
+        hash.finish()
+    }
+
+    /// The copy of a refused certificate, if there is one.
+    pub(super) fn rejected(&self, presented: &Presented) -> Option<PathBuf> {
+        Some(self.root.join("rejected/certs").join(presented.file_name())).filter(|path| path.is_file())
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -173,7 +202,7 @@ fn drop_oldest(folder: &Path, max: usize, keep: &Path) {
     }
 }
 
-fn read_folder(folder: &Path, label: &str) -> Vec<Vec<u8>> {
+pub(super) fn read_folder(folder: &Path, label: &str) -> Vec<Vec<u8>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => {
@@ -199,7 +228,7 @@ fn read_folder(folder: &Path, label: &str) -> Vec<Vec<u8>> {
 }
 
 /// DER as it is, PEM block by block.
-fn read_file(path: &Path, label: &str) -> io::Result<Vec<Vec<u8>>> {
+pub(super) fn read_file(path: &Path, label: &str) -> io::Result<Vec<Vec<u8>>> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file, or larger than 1 MiB"));

@@ -1,10 +1,11 @@
 //! The application's own certificate and key.
 
+use super::Thumbprint;
 use crate::client::error::UaError;
 use gemba_base::files;
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
-    RsaKeySize, SanType,
+    PublicKeyData, RsaKeySize, SanType,
 };
 use std::fs;
 use std::io;
@@ -58,7 +59,21 @@ impl OwnCertificate {
             files::replace_secret(&private_key, pem.as_bytes()).map_err(folder_error(&private_key))?;
             files::replace(&certificate, &der).map_err(folder_error(&certificate))?;
         }
+        Self::load(root, application)
+    }
+
+    /// What is there; makes nothing. For a look while running, when somebody may be about to replace the files.
+    pub(super) fn load(root: &Path, application: &Application) -> Result<Self, UaError> {
+        let certificate = root.join("own/cert.der");
+        let private_key = root.join("own/private.pem");
         let der = fs::read(&certificate).map_err(folder_error(&certificate))?;
+        let pem = fs::read_to_string(&private_key).map_err(folder_error(&private_key))?;
+        if !fits(&der, &pem) {
+            return Err(folder_error(&private_key)(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the key does not belong to the certificate beside it",
+            )));
+        }
         let application_uri = uri_of(&der).ok_or_else(|| UaError::Folder {
             path: certificate.clone(),
             source: io::Error::new(
@@ -89,10 +104,23 @@ impl OwnCertificate {
         &self.name
     }
 
+    /// The name that OPC UA gives it.
+    pub fn thumbprint(&self) -> Thumbprint {
+        Thumbprint::of(&self.der)
+    }
+
     /// The certificate.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
+}
+
+/// Whether the key is the certificate's. A key in a form that cannot be read here is left to the stack to judge.
+pub(super) fn fits(der: &[u8], pem: &str) -> bool {
+    let (Ok((_, certificate)), Ok(key)) = (X509Certificate::from_der(der), KeyPair::from_pem(pem)) else {
+        return true;
+    };
+    key.subject_public_key_info() == certificate.public_key().raw
 }
 
 fn uri_of(der: &[u8]) -> Option<String> {

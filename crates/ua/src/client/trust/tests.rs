@@ -333,6 +333,42 @@ fn auto_accept_stores_what_is_sound_and_nothing_else() {
     assert!(strict.validate(&expired, URI, HOST).is_err());
 }
 
+#[test]
+fn whatever_is_refused_lies_where_a_person_finds_it() {
+    let place = Place::new();
+    let application = Application {
+        uri: "urn:test".into(),
+        name: "test".into(),
+        host_names: Vec::new(),
+        addresses: Vec::new(),
+    };
+    let store = TrustStore::open(&place.0, &application, TrustOptions::default()).expect("a store");
+    let authority = authority("root", 1);
+    fs::write(place.0.join("trusted/certs/root.der"), authority.der()).expect("trusted");
+    let day = Duration::from_secs(86_400);
+    let cases: [(&str, &str, &str, Vec<u8>); 5] = [
+        ("GMB-UA-020", URI, HOST, self_signed(|_| {})),
+        ("GMB-UA-021", URI, HOST, signed_by(&authority, |p| p.not_after = (SystemTime::now() - day).into())),
+        ("GMB-UA-021", URI, HOST, signed_by(&authority, |p| p.not_before = (SystemTime::now() + day).into())),
+        ("GMB-UA-027", "urn:other", HOST, signed_by(&authority, |p| p.serial_number = Some(1_u64.into()))),
+        ("GMB-UA-028", URI, "other.example", signed_by(&authority, |p| p.serial_number = Some(2_u64.into()))),
+    ];
+    for (code, uri, host, certificate) in cases {
+        assert_eq!(store.rejected_copy(&certificate), None);
+        let error = store.validate(&certificate, uri, host).expect_err(code);
+        assert_eq!(error.code().0, code, "{error}");
+        let copy = store.rejected_copy(&certificate).expect("a copy");
+        let read = fs::read(&copy).expect("readable");
+        assert_eq!(read, certificate);
+        let error = crate::client::UaError::Certificate {
+            endpoint: "opc.tcp://a:1".into(),
+            copy: Some(copy.clone()),
+            source: error,
+        };
+        assert!(error.to_string().contains(copy.to_str().expect("plain")), "{error}");
+    }
+}
+
 /// A certificate, and its authority with a list of revocations.
 static TRUSTED: LazyLock<(Vec<u8>, Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
     let ours = authority("plant", 1);

@@ -133,7 +133,8 @@ pub enum TrustError {
         /// What the parser says.
         reason: String,
     },
-    /// A chain, which this version cannot use on a connection.
+    /// A chain, which the stack cannot use on a connection: it reads one certificate and refuses bytes behind it,
+    /// also in what the server signs, so that they cannot be taken away from outside.
     #[error(
         "the server presents its certificate together with {issuers} issuers, which is not supported yet; let it present its own alone"
     )]

@@ -115,7 +115,7 @@ fn a_shorter_queue_is_said_with_what_it_covers() {
     next(&mut items, NOW);
     let mut news = Vec::new();
     items.on_created(&[ItemCreated { queue_size: 4, ..good(11) }], NOW, &mut news);
-    assert_eq!(news, [ItemNews::ShortQueue { covers: Duration::from_millis(400) }]);
+    assert_eq!(news, [ItemNews::ShortQueue { covers: Duration::from_millis(400), queue_size: 4 }]);
     assert_eq!(items.queue_covers(), Some(Duration::from_millis(400)));
 }
 
@@ -175,7 +175,7 @@ fn a_call_that_fails_as_a_whole_rejects_its_items_for_a_while() {
     let mut items = Items::new(&spec(&[1, 2]), false);
     next(&mut items, NOW);
     let mut news = Vec::new();
-    items.on_failed(StatusCode::BAD_NO_DATA, NOW, &mut news);
+    items.on_failed(StatusCode::BAD_NO_DATA, false, NOW, &mut news);
     assert_eq!(news.len(), 2);
     assert_eq!(next(&mut items, NOW), "nothing");
 }
@@ -189,4 +189,45 @@ fn an_unknown_namespace_rejects_its_items_without_a_call() {
     assert_eq!(items.next_job(NOW, &["http://opcfoundation.org/UA/".into()], &mut news), None);
     assert_eq!(news.len(), 1);
     assert_eq!(items.rejected().count(), 1);
+}
+
+#[test]
+fn a_call_whose_outcome_is_open_is_looked_up_before_it_is_repeated() {
+    let mut items = Items::new(&spec(&[1, 2]), false);
+    next(&mut items, NOW);
+    let mut news = Vec::new();
+    items.on_failed(StatusCode::BAD_NO_DATA, true, NOW, &mut news);
+    assert_eq!(news, []);
+    assert_eq!(next(&mut items, NOW), "list");
+    items.on_listed(Some(vec![(1, 11)]));
+    assert_eq!(next(&mut items, NOW), "create [2]", "1 was made, 2 was not");
+}
+
+#[test]
+fn items_for_which_there_is_no_room_are_let_go_when_others_were_taken() {
+    let mut items = Items::new(&spec(&[1, 2, 3]), false);
+    next(&mut items, NOW);
+    let full = bad("BadTooManyMonitoredItems");
+    items.on_created(&[good(11), full, full], NOW, &mut Vec::new());
+    assert_eq!(items.take_surplus(), Some((1, vec![2, 3])));
+    assert_eq!((items.counts(), items.rejected().count()), ((1, 1), 0));
+    let mut items = Items::new(&spec(&[1]), false);
+    next(&mut items, NOW);
+    items.on_created(&[full], NOW, &mut Vec::new());
+    assert_eq!(items.take_surplus(), None, "a server that takes nothing is not asked for more subscriptions");
+    assert_eq!(items.rejected().count(), 1);
+}
+
+#[test]
+fn queues_are_known_as_the_server_made_them() {
+    let mut items = Items::new(&spec(&[1, 2]), false);
+    next(&mut items, NOW);
+    let mut news = Vec::new();
+    let one = ItemCreated { queue_size: 1, ..good(12) };
+    items.on_created(&[good(11), one], NOW, &mut news);
+    assert_eq!(news, [ItemNews::ShortQueue { covers: Duration::from_millis(100), queue_size: 1 }]);
+    assert_eq!(items.short_queues(), (1, 1));
+    assert_eq!(items.overwritten_in(Duration::from_secs(1)), [2]);
+    assert!(items.overwritten_in(Duration::ZERO).is_empty());
+    assert!(!items.is_resumed() && Items::new(&spec(&[1]), true).is_resumed());
 }

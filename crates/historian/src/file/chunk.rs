@@ -1,0 +1,334 @@
+//! Column chunks of a row group, with smallest and largest values of pages where readers look for them.
+//!
+//! Values go through the Parquet crate's own writer. Times, flags and offsets do not: it compares every value under
+//! the rules of its logical type, which costs more than everything else, and see [`super::delta`].
+
+use super::columns::{PAGE_ROWS, ZSTD_VALUES};
+use super::delta::{self, Integer};
+use bytes::Bytes;
+use parquet::basic::{BoundaryOrder, Compression, Encoding, PageType, ZstdLevel};
+use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::column::writer::{ColumnCloseResult, get_column_writer};
+use parquet::data_type::{AsBytes, DataType};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats,
+};
+use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::statistics::Statistics;
+use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
+use std::io::Write;
+use std::ops::Range;
+use zstd::bulk::Compressor;
+
+/// A column that may have nulls: its values, and a level for each row as soon as not all rows are alike.
+#[derive(Debug)]
+pub(super) struct Nullable<T> {
+    pub(super) values: Vec<T>,
+    /// 1 for a value, 0 for a null; empty as long as every row so far has a value.
+    pub(super) levels: Vec<i16>,
+}
+
+impl<T> Default for Nullable<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), levels: Vec::new() }
+    }
+}
+
+impl<T> Nullable<T> {
+    /// Puts a value into a row; the rows since the last value are null.
+    #[inline]
+    pub(super) fn put(&mut self, row: usize, value: T) {
+        if !self.levels.is_empty() || self.values.len() < row {
+            self.fill(row);
+            self.levels.push(1);
+        }
+        self.values.push(value);
+    }
+
+    fn fill(&mut self, rows: usize) {
+        if self.levels.is_empty() {
+            self.levels.resize(self.values.len(), 1);
+        }
+        self.levels.resize(rows, 0);
+    }
+
+    /// Nulls up to a number of rows, if not every row has a value.
+    pub(super) fn end(&mut self, rows: usize) {
+        if !self.levels.is_empty() || self.values.len() < rows {
+            self.fill(rows);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.values.clear();
+        self.levels.clear();
+    }
+
+    fn levels(&self, rows: Range<usize>) -> &[i16] {
+        self.levels.get(rows).unwrap_or_default()
+    }
+
+    /// Values in some rows.
+    fn count(&self, rows: Range<usize>) -> usize {
+        if self.levels.is_empty() {
+            return rows.len();
+        }
+        self.levels(rows).iter().map(|level| *level as usize).sum()
+    }
+}
+
+/// How the values of a column compare: as the numbers that this makes of them.
+pub(super) type Rank<V> = fn(V) -> i64;
+
+pub(super) const fn signed(value: i64) -> i64 {
+    value
+}
+
+pub(super) const fn unsigned(value: i32) -> i64 {
+    value as u32 as i64
+}
+
+pub(super) const fn unsigned_64(value: i64) -> i64 {
+    value ^ i64::MIN
+}
+
+/// Writes the chunks of a row group, in the order of the schema.
+pub(crate) struct Chunks<'a, 'b, W: Write> {
+    pub(crate) group: &'a mut SerializedRowGroupWriter<'b, W>,
+    pub(crate) schema: &'a SchemaDescriptor,
+    pub(crate) properties: &'a WriterPropertiesPtr,
+    pub(crate) compressor: &'a mut Compressor<'static>,
+    /// All columns have this many rows.
+    pub(crate) rows: usize,
+    pub(crate) next: usize,
+}
+
+impl<W: Write + Send> Chunks<'_, '_, W> {
+    fn next(&mut self) -> ColumnDescPtr {
+        self.next += 1;
+        self.schema.column(self.next - 1)
+    }
+
+    /// Writes the next column as the properties say.
+    pub(super) fn values<T: DataType>(&mut self, column: &Nullable<T::T>) -> Result<()> {
+        let description = self.next();
+        if column.values.is_empty() {
+            return self.nulls::<T>(description);
+        }
+        let mut bytes = TrackedWrite::new(Vec::new());
+        let pages = Box::new(SerializedPageWriter::new(&mut bytes));
+        let writer = get_column_writer(description, self.properties.clone(), pages);
+        let mut writer = T::get_column_writer(writer)
+            .ok_or_else(|| ParquetError::General(format!("column {} is of another type", self.next)))?;
+        let full;
+        let levels: &[i16] = if column.levels.is_empty() {
+            full = vec![1; self.rows];
+            &full
+        } else {
+            &column.levels
+        };
+        writer.write_batch(&column.values, Some(levels), None)?;
+        let mut close = writer.close()?;
+        let nulls = (self.rows - column.values.len()) as u64;
+        let statistics = Statistics::new::<T::T>(None, None, None, Some(nulls), false);
+        close.metadata = close.metadata.into_builder().set_statistics(statistics).build()?;
+        self.group.append_column(&Bytes::from(bytes.into_inner()?), close)
+    }
+
+    /// Writes the next column as differences; with a rank, pages get their smallest and largest values.
+    pub(super) fn integers<T: DataType>(
+        &mut self,
+        column: &Nullable<T::T>,
+        rank: Option<Rank<T::T>>,
+    ) -> Result<()>
+    where
+        T::T: Integer,
+    {
+        let description = self.next();
+        if column.values.is_empty() {
+            return self.nulls::<T>(description);
+        }
+        let is_optional = description.max_def_level() > 0;
+        let mut chunk = ChunkBuilder::new(T::get_physical_type(), rank.is_some());
+        let mut rest = column.values.as_slice();
+        let (mut body, mut extent) = (Vec::new(), None);
+        for start in (0..self.rows).step_by(PAGE_ROWS) {
+            let rows = start..self.rows.min(start + PAGE_ROWS);
+            let (values, after) = rest.split_at_checked(column.count(rows.clone())).unwrap_or((rest, &[]));
+            rest = after;
+            body.clear();
+            if is_optional {
+                put_levels(column, rows.clone(), values.len(), &mut body);
+            }
+            delta::encode(values, &mut body);
+            let packed = self.compressor.compress(&body)?;
+            let bounds = rank.and_then(|rank| bounds(values, rank));
+            if let (Some(rank), Some(page)) = (rank, bounds) {
+                let (min, max) = extent.unwrap_or(page);
+                extent = Some((
+                    if rank(page.0) < rank(min) { page.0 } else { min },
+                    if rank(page.1) > rank(max) { page.1 } else { max },
+                ));
+            }
+            chunk.page(packed, body.len(), Encoding::DELTA_BINARY_PACKED, rows.len())?;
+            chunk.bounds(bounds.zip(rank), rows.len() - values.len());
+        }
+        let nulls = (self.rows - column.values.len()) as u64;
+        let (min, max) = extent.unzip();
+        let statistics = Statistics::new(min, max, None, Some(nulls), false);
+        let compression = Compression::ZSTD(ZstdLevel::try_new(ZSTD_VALUES)?);
+        let (bytes, close) = chunk.finish(description, compression, statistics, self.rows)?;
+        self.group.append_column(&bytes, close)
+    }
+
+    /// Writes a column without any value.
+    fn nulls<T: DataType>(&mut self, description: ColumnDescPtr) -> Result<()> {
+        let mut chunk = ChunkBuilder::new(T::get_physical_type(), false);
+        for start in (0..self.rows).step_by(PAGE_ROWS) {
+            let rows = PAGE_ROWS.min(self.rows - start);
+            let mut body = Vec::new();
+            put_run(rows, 0, &mut body);
+            let length = body.len();
+            chunk.page(body, length, Encoding::PLAIN, rows)?;
+        }
+        let statistics = Statistics::new::<T::T>(None, None, None, Some(self.rows as u64), false);
+        let (bytes, close) = chunk.finish(description, Compression::UNCOMPRESSED, statistics, self.rows)?;
+        self.group.append_column(&bytes, close)
+    }
+}
+
+/// A chunk under construction.
+struct ChunkBuilder {
+    sink: TrackedWrite<Vec<u8>>,
+    encoding: Encoding,
+    pages: i32,
+    uncompressed: usize,
+    offsets: OffsetIndexBuilder,
+    bounds: Option<ColumnIndexBuilder>,
+    /// Ranks of the page before.
+    before: Option<(i64, i64)>,
+    is_ascending: bool,
+}
+
+impl ChunkBuilder {
+    fn new(kind: parquet::basic::Type, with_bounds: bool) -> Self {
+        Self {
+            sink: TrackedWrite::new(Vec::new()),
+            encoding: Encoding::PLAIN,
+            pages: 0,
+            uncompressed: 0,
+            offsets: OffsetIndexBuilder::new(),
+            bounds: with_bounds.then(|| ColumnIndexBuilder::new(kind)),
+            before: None,
+            is_ascending: true,
+        }
+    }
+
+    fn page(&mut self, body: Vec<u8>, uncompressed: usize, encoding: Encoding, rows: usize) -> Result<()> {
+        let page = Page::DataPage {
+            buf: body.into(),
+            num_values: rows as u32,
+            encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let written =
+            SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, uncompressed))?;
+        self.offsets.append_offset_and_size(written.offset as i64, written.compressed_size as i32);
+        self.offsets.append_row_count(rows as i64);
+        self.uncompressed += written.uncompressed_size;
+        self.pages += 1;
+        self.encoding = encoding;
+        Ok(())
+    }
+
+    /// Smallest and largest value of the last page, which has some nulls.
+    fn bounds<V: Copy + AsBytes>(&mut self, bounds: Option<((V, V), Rank<V>)>, nulls: usize) {
+        let Some(builder) = &mut self.bounds else { return };
+        let Some(((min, max), rank)) = bounds else {
+            return builder.append(true, Vec::new(), Vec::new(), nulls as i64);
+        };
+        let ranks = (rank(min), rank(max));
+        self.is_ascending &= self.before.is_none_or(|before| before.0 <= ranks.0 && before.1 <= ranks.1);
+        self.before = Some(ranks);
+        builder.append(false, min.as_bytes().to_vec(), max.as_bytes().to_vec(), nulls as i64);
+    }
+
+    fn finish(
+        self,
+        description: ColumnDescPtr,
+        compression: Compression,
+        statistics: Statistics,
+        rows: usize,
+    ) -> Result<(Bytes, ColumnCloseResult)> {
+        let bytes = self.sink.into_inner()?;
+        let pages =
+            PageEncodingStats { page_type: PageType::DATA_PAGE, encoding: self.encoding, count: self.pages };
+        let metadata = ColumnChunkMetaData::builder(description)
+            .set_compression(compression)
+            .set_encodings(vec![Encoding::RLE, self.encoding])
+            .set_page_encoding_stats(vec![pages])
+            .set_total_compressed_size(bytes.len() as i64)
+            .set_total_uncompressed_size(self.uncompressed as i64)
+            .set_num_values(rows as i64)
+            .set_data_page_offset(0)
+            .set_statistics(statistics)
+            .build()?;
+        let order = if self.is_ascending { BoundaryOrder::ASCENDING } else { BoundaryOrder::UNORDERED };
+        let column_index = self.bounds.map(|mut builder| {
+            builder.set_boundary_order(order);
+            builder.build()
+        });
+        let close = ColumnCloseResult {
+            bytes_written: bytes.len() as u64,
+            rows_written: rows as u64,
+            metadata,
+            bloom_filter: None,
+            column_index: column_index.transpose()?,
+            offset_index: Some(self.offsets.build()),
+        };
+        Ok((bytes.into(), close))
+    }
+}
+
+/// Appends the levels of some rows as Parquet's RLE hybrid of one bit, with its length before it.
+fn put_levels<V>(column: &Nullable<V>, rows: Range<usize>, values: usize, out: &mut Vec<u8>) {
+    if values == rows.len() || values == 0 {
+        return put_run(rows.len(), u8::from(values > 0), out);
+    }
+    let mut body = Vec::new();
+    let levels = column.levels(rows);
+    delta::put(&mut body, (levels.len().div_ceil(8) as u64) << 1 | 1);
+    body.extend(levels.chunks(8).map(|group| {
+        group.iter().enumerate().fold(0_u8, |bits, (at, level)| bits | (u8::from(*level > 0) << at))
+    }));
+    out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    out.append(&mut body);
+}
+
+/// Appends the levels of rows that are all alike.
+fn put_run(rows: usize, level: u8, out: &mut Vec<u8>) {
+    let mut body = Vec::new();
+    delta::put(&mut body, (rows as u64) << 1);
+    body.push(level);
+    out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    out.append(&mut body);
+}
+
+fn bounds<V: Copy>(values: &[V], rank: Rank<V>) -> Option<(V, V)> {
+    let first = *values.first()?;
+    let mut all = ((rank(first), first), (rank(first), first));
+    for value in values {
+        let rank = rank(*value);
+        if rank < all.0.0 {
+            all.0 = (rank, *value);
+        }
+        if rank > all.1.0 {
+            all.1 = (rank, *value);
+        }
+    }
+    Some((all.0.1, all.1.1))
+}
