@@ -211,7 +211,7 @@ fn fdatasync_p50(folder: &Path) -> Result<u64> {
 
 impl Outcome {
     fn number(&self, name: &str) -> f64 {
-        self.client[name].as_f64().unwrap_or(0.0)
+        self.client.get(name).and_then(Value::as_f64).unwrap_or(0.0)
     }
 
     fn per_million(&self) -> f64 {
