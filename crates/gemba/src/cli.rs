@@ -158,6 +158,8 @@ pub(crate) struct LoadArgs {
     /// What tags show: counter, waveform or mixed.
     #[arg(long)]
     pub(crate) kind: Option<String>,
+    #[arg(long, value_name = "NAME", help = gemba_sim::personality::help())]
+    pub(crate) personality: Vec<String>,
     /// User name and password that servers ask for, as USER:PASSWORD.
     #[arg(long)]
     pub(crate) user: Option<String>,

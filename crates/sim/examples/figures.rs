@@ -1,4 +1,4 @@
-//! What the load servers cost: `serve SERVERS TAGS PERIOD_MS` prints endpoints, then CPU and memory;
+//! What the load servers cost: `serve SERVERS TAGS PERIOD_MS [PERSONALITIES]` prints endpoints, then CPU and memory;
 //! `drain URL ITEMS PUBLISHING_MS SECONDS` in another process subscribes and counts what arrives.
 
 // It is a tool for a terminal, and there is nobody to recover for.
@@ -7,6 +7,7 @@
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use gemba_base::Tasks;
 use gemba_sim::load::{self, Kind, LoadOptions, TagGroup};
+use gemba_sim::personality;
 use opcua::client::services::{CreateMonitoredItems, CreateSubscription, Publish};
 use opcua::client::{ClientBuilder, IdentityToken, Session, UARequest};
 use opcua::types::{
@@ -25,17 +26,21 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |index: usize| -> u64 { arguments[index].parse().unwrap() };
     match arguments.first().map(String::as_str) {
-        Some("serve") => serve(number(1) as usize, number(2) as u32, number(3)).await,
+        Some("serve") => {
+            let personalities = arguments.get(4).map(String::as_str);
+            serve(number(1) as usize, number(2) as u32, number(3), personalities).await;
+        }
         Some("drain") => drain(&arguments[1], number(2) as u32, number(3), number(4)).await,
-        _ => println!("serve SERVERS TAGS PERIOD_MS | drain URL ITEMS PUBLISHING_MS SECONDS"),
+        _ => println!("serve SERVERS TAGS PERIOD_MS [PERSONALITIES] | drain URL ITEMS PUBLISHING_MS SECONDS"),
     }
 }
 
-async fn serve(servers: usize, tags: u32, period_ms: u64) {
+async fn serve(servers: usize, tags: u32, period_ms: u64, personalities: Option<&str>) {
     let began = Instant::now();
     let group = TagGroup { tags, period: Duration::from_millis(period_ms) };
     let mut options = LoadOptions::new(servers, &[group], std::env::temp_dir().join("gemba-figures"));
     options.kind = Kind::Counter;
+    options.personalities = personalities.map(|text| personality::parse(text).unwrap()).into_iter().collect();
     options.publishing_interval_min = Duration::from_millis(10);
     let empty = memory();
     let load = load::run(options, &Tasks::new("figures")).await.unwrap();

@@ -7,6 +7,7 @@
 pub mod error;
 pub mod factory;
 pub mod load;
+pub mod personality;
 pub mod published_nodes;
 pub mod random;
 

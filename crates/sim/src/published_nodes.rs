@@ -44,11 +44,7 @@ pub fn document(writers: &[PublishedWriter]) -> Value {
 }
 
 fn writer(writer: &PublishedWriter) -> Value {
-    let mode = match writer.security {
-        EndpointSecurity::None => "None",
-        EndpointSecurity::Basic256Sha256Sign => "Sign",
-        EndpointSecurity::Basic256Sha256SignAndEncrypt => "SignAndEncrypt",
-    };
+    let mode = writer.security.mode_name();
     let mut entry = json!({
         "EndpointUrl": writer.endpoint_url,
         "UseSecurity": writer.security != EndpointSecurity::None,
@@ -81,12 +77,7 @@ fn milliseconds(duration: Duration) -> u64 {
 
 /// The strongest endpoint of a server.
 pub fn strongest(security: &[EndpointSecurity]) -> EndpointSecurity {
-    let rank = |security: &EndpointSecurity| match security {
-        EndpointSecurity::None => 0,
-        EndpointSecurity::Basic256Sha256Sign => 1,
-        EndpointSecurity::Basic256Sha256SignAndEncrypt => 2,
-    };
-    security.iter().copied().max_by_key(rank).unwrap_or(EndpointSecurity::None)
+    security.iter().copied().max_by_key(|security| security.level()).unwrap_or(EndpointSecurity::None)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use gemba_base::{Secret, Tasks, files, random};
 use gemba_sim::factory::{self, FactoryOptions};
 use gemba_sim::load::{self, Kind, LoadOptions, TagGroup};
+use gemba_sim::personality;
 use gemba_ua::server::{EndpointSecurity, User};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,9 @@ fn load_options(args: &LoadArgs, scratch: &Path) -> Result<LoadOptions> {
         Some("mixed") => Kind::Mixed,
         Some(other) => bail!("--kind {other}: use counter, waveform or mixed"),
     };
+    for personality in &args.personality {
+        options.personalities.push(personality::parse(personality)?);
+    }
     if let Some(user) = &args.user {
         let (name, password) =
             user.split_once(':').ok_or_else(|| anyhow!("--user needs the form USER:PASSWORD"))?;

@@ -20,6 +20,19 @@ fn a_wrong_command_line_ends_with_64_and_a_failure_with_1() {
 }
 
 #[test]
+fn personalities_of_servers_are_listed_and_checked() {
+    let (code, help) = fails(&["sim", "load", "--help"]);
+    assert_eq!(code, 0, "{help}");
+    for name in gemba_sim::personality::Personality::names() {
+        let listed = help.lines().any(|line| line.trim_start().starts_with(&format!("{name} ")));
+        assert!(listed, "{name} in {help}");
+    }
+    let (code, text) = fails(&["sim", "load", "--personality", "grumpy"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("personality is grumpy, but must be one of small-limits, "), "{text}");
+}
+
+#[test]
 fn an_unknown_setting_names_the_nearest_known_one() {
     let (code, text) = fails(&["config", "show", "--set", "hub.mqtt.lisen=1"]);
     assert_eq!(code, 1);

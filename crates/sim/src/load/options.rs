@@ -2,6 +2,7 @@
 
 use crate::error::SimError;
 use crate::factory::options::check_ports;
+use crate::personality::Personality;
 use gemba_ua::server::{EndpointSecurity, User};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -54,6 +55,9 @@ pub struct LoadOptions {
     pub users: Vec<User>,
     /// Shortest publishing interval.
     pub publishing_interval_min: Duration,
+    /// What servers are like: the first is as the first list says, and so on, and then from the beginning
+    /// again. Without any they behave.
+    pub personalities: Vec<Vec<Personality>>,
 }
 
 /// Sizes with a name, and what stands behind it.
@@ -84,6 +88,7 @@ impl LoadOptions {
             anonymous: true,
             users: Vec::new(),
             publishing_interval_min: Duration::from_millis(50),
+            personalities: Vec::new(),
         }
     }
 
@@ -113,6 +118,14 @@ impl LoadOptions {
         let one: f64 =
             self.groups.iter().map(|group| f64::from(group.tags) / group.period.as_secs_f64()).sum();
         one * self.servers as f64
+    }
+
+    /// What a server is like, counted from 0.
+    pub fn personalities_of(&self, server: usize) -> &[Personality] {
+        match self.personalities.len() {
+            0 => &[],
+            count => self.personalities.get(server % count).map(Vec::as_slice).unwrap_or_default(),
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), SimError> {

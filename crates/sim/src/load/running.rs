@@ -5,12 +5,13 @@ use super::options::{Kind, LoadOptions, TagGroup};
 use super::tick::Ticks;
 use super::{counter, waveform};
 use crate::error::SimError;
+use crate::personality::{SourceTimestamps, TWIN, ValueFaults};
 use crate::published_nodes::{self, PublishedNode, PublishedWriter};
 use gemba_base::{Clock, Counter, SystemClock, Tasks};
-use gemba_model::{BuiltInType, DateTime, ExpandedNodeId, Identifier, Namespace, StatusCode, Variant};
+use gemba_model::{BuiltInType, DateTime, ExpandedNodeId, Identifier, Namespace, Variant};
 use gemba_ua::server::{
-    AddressSpaceBuilder, DataType, Parent, RunningServer, Server, ServerError, ServerOptions, Update,
-    ValueWriter, VariableDeclaration, VariableHandle,
+    AddressSpaceBuilder, DataType, EndpointSecurity, Parent, RunningServer, Server, ServerError,
+    ServerOptions, Update, ValueWriter, VariableDeclaration, VariableHandle,
 };
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -22,7 +23,7 @@ pub const NAMESPACE_URI: &str = "urn:gemba:sim:load";
 /// The folder above all tags.
 const FOLDER: u32 = 3_100_000_000;
 /// Servers that are being started at the same time.
-const STARTING_MAX: usize = 4;
+const STARTING_MAX: usize = 8;
 
 /// Where a load server is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +34,8 @@ pub struct LoadEndpoint {
     pub application_uri: String,
     /// Where clients connect.
     pub url: String,
+    /// The strongest endpoint that it has.
+    pub security: EndpointSecurity,
 }
 
 /// A load that runs until it is stopped or its task branch ends.
@@ -56,6 +59,7 @@ struct Group {
     first_tick: u64,
     /// Node numbers with their handles.
     tags: Vec<(u32, VariableHandle)>,
+    faults: ValueFaults,
 }
 
 /// Starts all servers; each one begins to count when it listens.
@@ -110,6 +114,10 @@ impl RunningLoad {
 
     fn begin(&self, server: &RunningServer, groups: Vec<Group>) {
         for group in groups {
+            if group.faults.timestamps == SourceTimestamps::None {
+                // First values are declared with the time of the start; these are without.
+                group.write(&server.writer(), group.first_tick, SystemClock::new().now());
+            }
             let (writer, tasks) = (server.writer(), self.tasks.clone());
             let (written, skipped) = (self.written.clone(), self.skipped.clone());
             self.tasks.spawn(async move { group.drive(&writer, &tasks, &written, &skipped).await });
@@ -136,7 +144,7 @@ impl RunningLoad {
     fn writers<'a>(&'a self, endpoint: &'a LoadEndpoint) -> impl Iterator<Item = PublishedWriter> + 'a {
         numbered(&self.options.groups).map(move |(group, nodes)| PublishedWriter {
             endpoint_url: endpoint.url.clone(),
-            security: published_nodes::strongest(&self.options.security),
+            security: endpoint.security,
             user: if self.options.anonymous { None } else { self.options.users.first().cloned() },
             writer_group: endpoint.name.clone(),
             writer_id: format!("{} every {:?}", endpoint.name, group.period),
@@ -191,7 +199,6 @@ async fn start_server(
     let name = format!("load-{:03}", number + 1);
     let error = |source| SimError::Server { name: name.clone(), source };
     let application_uri = format!("urn:gemba:sim:{name}");
-    let (space, groups) = build(options).map_err(error)?;
     let mut server = ServerOptions::new(&name, &application_uri, options.pki.join(&name));
     let port = if options.base_port == 0 { 0 } else { options.base_port.saturating_add(number as u16) };
     server.listen = SocketAddr::new(options.listen, port);
@@ -200,12 +207,21 @@ async fn start_server(
     server.anonymous = options.anonymous;
     server.users.clone_from(&options.users);
     server.limits.publishing_interval_min = options.publishing_interval_min;
+    let mut faults = ValueFaults::default();
+    for personality in options.personalities_of(number) {
+        personality.shape(&mut server, &mut faults);
+    }
+    let security = published_nodes::strongest(&server.security);
+    let (space, groups) = build(options, faults).map_err(error)?;
     let running = Server::start(server, space, tasks).await.map_err(error)?;
     let url = running.endpoint_url().to_owned();
-    Ok((LoadEndpoint { name: name.clone(), application_uri, url }, running, groups))
+    Ok((LoadEndpoint { name: name.clone(), application_uri, url, security }, running, groups))
 }
 
-fn build(options: &LoadOptions) -> Result<(AddressSpaceBuilder, Vec<Group>), ServerError> {
+fn build(
+    options: &LoadOptions,
+    faults: ValueFaults,
+) -> Result<(AddressSpaceBuilder, Vec<Group>), ServerError> {
     let mut space = AddressSpaceBuilder::new(NAMESPACE_URI);
     let structure = match options.kind {
         Kind::Mixed => Some(space.structure(mixed::structure())?),
@@ -217,7 +233,7 @@ fn build(options: &LoadOptions) -> Result<(AddressSpaceBuilder, Vec<Group>), Ser
     for (group, nodes) in numbered(&options.groups) {
         let tick = counter::counter_at(now, group.period);
         let (kind, seed, period) = (options.kind, options.seed, group.period);
-        let mut built = Group { kind, seed, period, first_tick: tick, tags: Vec::new() };
+        let mut built = Group { kind, seed, period, first_tick: tick, tags: Vec::new(), faults };
         for node in nodes {
             let initial = built.value(node, tick);
             let built_in = initial.built_in_type().unwrap_or(BuiltInType::UInt64);
@@ -236,7 +252,7 @@ fn build(options: &LoadOptions) -> Result<(AddressSpaceBuilder, Vec<Group>), Ser
                 data_type,
                 value_rank,
                 initial,
-                source_timestamp: Some(counter::instant_of(tick, group.period)),
+                source_timestamp: faults.source_timestamp(counter::instant_of(tick, group.period)),
                 writable: false,
             };
             built.tags.push((node, space.variable(folder, declaration)?));
@@ -275,13 +291,21 @@ impl Group {
     }
 
     fn write(&self, writer: &ValueWriter, tick: u64, now: DateTime) {
-        let source_timestamp = Some(counter::instant_of(tick, self.period));
-        let updates = self.tags.iter().map(|(node, variable)| Update {
-            variable: *variable,
-            value: self.value(*node, tick),
-            status: StatusCode::GOOD,
-            source_timestamp,
-        });
-        writer.write(Some(now), updates);
+        let source_timestamp = self.faults.source_timestamp(counter::instant_of(tick, self.period));
+        let status = self.faults.status(tick);
+        let now = Some(self.faults.clock.shown(now));
+        let updates = |tick| {
+            self.tags.iter().map(move |(node, variable)| Update {
+                variable: *variable,
+                value: self.value(*node, tick),
+                status,
+                source_timestamp,
+            })
+        };
+        if self.faults.twins {
+            writer.write(now, updates(tick).chain(updates(tick.saturating_add(TWIN))));
+        } else {
+            writer.write(now, updates(tick));
+        }
     }
 }

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod factory;
+mod foreign;
 mod load;
 mod peer;
+mod personalities;
 mod server_access;
 mod server_nodes;
 mod server_values;

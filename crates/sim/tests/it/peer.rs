@@ -7,8 +7,8 @@ use gemba_ua::server::{
     VariableHandle,
 };
 use opcua::client::services::{
-    CreateMonitoredItems, CreateSubscription, DeleteMonitoredItems, DeleteSubscriptions, Publish,
-    SetMonitoringMode,
+    CreateMonitoredItems, CreateSubscription, DeleteMonitoredItems, DeleteSubscriptions, Publish, Republish,
+    SetMonitoringMode, TransferSubscriptions,
 };
 use opcua::client::{ClientBuilder, IdentityToken, Session, UARequest};
 use opcua::types::{
@@ -75,6 +75,15 @@ impl Peer {
         policy: &str,
         login: Option<(&str, &str)>,
     ) -> Result<Self, Error> {
+        let token = match login {
+            Some((name, password)) => IdentityToken::new_user_name(name, password),
+            None => IdentityToken::new_anonymous(),
+        };
+        Self::try_connect_as(url, policy, token).await
+    }
+
+    /// As `try_connect`, as anybody.
+    pub(crate) async fn try_connect_as(url: &str, policy: &str, token: IdentityToken) -> Result<Self, Error> {
         let folder = Folder::new();
         let client = ClientBuilder::new()
             .application_name("gemba test peer")
@@ -97,10 +106,6 @@ impl Peer {
             .filter(|endpoint| endpoint.security_policy_uri.as_ref().ends_with(policy))
             .max_by_key(|endpoint| endpoint.security_mode as i32)
             .expect("the server has such an endpoint");
-        let token = match login {
-            Some((name, password)) => IdentityToken::new_user_name(name, password),
-            None => IdentityToken::new_anonymous(),
-        };
         let (session, event_loop) = client
             .session_builder()
             .connect_to_endpoint_directly(endpoint)?
@@ -148,6 +153,15 @@ impl Peer {
 
     /// Client handles are the places in the list, from 1.
     pub(crate) async fn watch(&self, subscription: u32, items: &[Item]) -> Vec<MonitoredItemCreateResult> {
+        self.try_watch(subscription, items).await.unwrap()
+    }
+
+    /// As `watch`, when it may fail as a whole.
+    pub(crate) async fn try_watch(
+        &self,
+        subscription: u32,
+        items: &[Item],
+    ) -> Result<Vec<MonitoredItemCreateResult>, Error> {
         let requests = items.iter().zip(1..).map(|(item, handle)| MonitoredItemCreateRequest {
             item_to_monitor: ReadValueId::from(item.node.clone()),
             monitoring_mode: MonitoringMode::Reporting,
@@ -162,8 +176,8 @@ impl Peer {
         let request = CreateMonitoredItems::new(subscription, &self.session)
             .timestamps_to_return(TimestampsToReturn::Both)
             .items_to_create(requests.collect());
-        let answer = request.send(self.session.channel()).await.unwrap();
-        answer.results.into_iter().map(|created| created.result).collect()
+        let answer = request.send(self.session.channel()).await?;
+        Ok(answer.results.into_iter().map(|created| created.result).collect())
     }
 
     /// Switches an item on or off.
@@ -182,6 +196,22 @@ impl Peer {
     pub(crate) async fn unsubscribe(&self, subscription: u32) {
         let request = DeleteSubscriptions::new(&self.session).subscription(subscription);
         request.send(self.session.channel()).await.unwrap();
+    }
+
+    /// Takes a subscription over: the status, and the sequence numbers of what can be asked for again.
+    pub(crate) async fn transfer(&self, subscription: u32) -> (String, Vec<u32>) {
+        let request =
+            TransferSubscriptions::new(&self.session).subscription(subscription).send_initial_values(false);
+        let answer = request.send(self.session.channel()).await.unwrap();
+        let result = answer.results.unwrap().remove(0);
+        (result.status_code.to_string(), result.available_sequence_numbers.unwrap_or_default())
+    }
+
+    /// A message again: its (client handle, value) pairs.
+    pub(crate) async fn republish(&self, subscription: u32, sequence: u32) -> Vec<(u32, DataValue)> {
+        let request = Republish::new(subscription, sequence, &self.session);
+        let answer = request.send(self.session.channel()).await.unwrap();
+        changes_of(&answer.notification_message.notification_data.unwrap_or_default())
     }
 
     /// One publish; acknowledges `acknowledged` of the subscription.

@@ -1,8 +1,10 @@
 //! Who gets in, over which policy, and what starting and stopping leave behind.
 
-use crate::peer::{Peer, server};
+use crate::peer::{PATIENCE, Peer, server};
 use gemba_base::{Secret, Tasks};
-use gemba_ua::server::{AddressSpaceBuilder, EndpointSecurity, Server, ServerOptions, User};
+use gemba_ua::server::{AddressSpaceBuilder, EndpointSecurity, Server, ServerOptions, User, UserCertificate};
+use opcua::client::IdentityToken;
+use opcua::crypto::{PrivateKey, X509, X509Data};
 
 async fn attempt(url: &str, policy: &str, login: Option<(&str, &str)>) -> String {
     match Peer::try_connect(url, policy, login).await {
@@ -33,6 +35,88 @@ async fn only_known_users_with_their_password_get_in() {
         );
         assert_eq!(attempt(url, policy, Some(("nobody", "right"))).await, "BadUserAccessDenied", "{policy}");
         assert_ne!(attempt(url, policy, None).await, "Good", "{policy}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_comes_in_with_a_certificate_that_is_known() {
+    let data = X509Data::sample_cert();
+    let (known, key) = X509::cert_and_pkey(&data).unwrap();
+    let (stranger, strange_key) = X509::cert_and_pkey(&data).unwrap();
+    let der = known.to_der().unwrap();
+    let (server, _, _folder) = server(1, |options| {
+        options.anonymous = false;
+        options.security = EndpointSecurity::ALL.to_vec();
+        options.user_certificates = vec![UserCertificate { name: "operator".to_owned(), der }];
+    })
+    .await;
+    let url = server.endpoint_url();
+    for policy in ["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] {
+        let token =
+            |certificate: &X509, key: &PrivateKey| IdentityToken::new_x509(certificate.clone(), key.clone());
+        let attempt = async |token| match Peer::try_connect_as(url, policy, token).await {
+            Ok(peer) => peer.value(1).await.status().to_string(),
+            Err(error) => error.status().to_string(),
+        };
+        assert_eq!(attempt(token(&known, &key)).await, "Good", "{policy}");
+        assert_eq!(attempt(token(&stranger, &strange_key)).await, "BadUserAccessDenied", "{policy}");
+        assert_eq!(attempt(token(&known, &strange_key)).await, "BadUserSignatureInvalid", "{policy}");
+    }
+    server.stop().await;
+}
+
+/// A frame: three letters, the kind of chunk, the length, and the rest.
+fn frame(kind: &[u8; 4], length: Option<u32>, rest: &[u8]) -> Vec<u8> {
+    let length = length.unwrap_or(8 + rest.len() as u32);
+    [kind.as_slice(), &length.to_le_bytes(), rest].concat()
+}
+
+fn hello() -> Vec<u8> {
+    let mut rest = Vec::new();
+    for number in [0_u32, 65_535, 65_535, 0, 0, u32::MAX] {
+        rest.extend_from_slice(&number.to_le_bytes());
+    }
+    frame(b"HELF", None, &rest)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_ends_its_own_connection_and_no_other() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (server, _, _folder) = server(1, |options| {
+        options.security = EndpointSecurity::ALL.to_vec();
+    })
+    .await;
+    let peer = Peer::connect(server.endpoint_url()).await;
+    let secured = "http://opcfoundation.org/UA/SecurityPolicy#Basic256Sha256";
+    let mut open = vec![0; 4];
+    open.extend_from_slice(&(secured.len() as u32).to_le_bytes());
+    open.extend_from_slice(secured.as_bytes());
+    let no_certificate = [open.as_slice(), &[0xFF; 8], &[7; 64]].concat();
+    let certificate = [open.as_slice(), &3_u32.to_le_bytes(), &[1, 2, 3], &[0xFF; 4], &[7; 256]].concat();
+    let cases: Vec<Vec<u8>> = vec![
+        b"GET / HTTP/1.1\r\nHost: plant\r\n\r\n".to_vec(),
+        vec![0; 1000],
+        frame(b"HELF", Some(u32::MAX), &[0; 100]),
+        frame(b"HELF", Some(3), &[0; 100]),
+        frame(b"HELF", None, &[0; 24]),
+        [hello(), hello()].concat(),
+        [hello(), frame(b"MSGF", None, &[0; 4])].concat(),
+        [hello(), frame(b"MSGF", None, &[0; 20])].concat(),
+        [hello(), frame(b"OPNF", None, &[0; 4])].concat(),
+        [hello(), frame(b"OPNF", None, &no_certificate)].concat(),
+        [hello(), frame(b"OPNF", None, &certificate)].concat(),
+        [hello(), frame(b"OPNC", None, &[0xFF; 60_000])].concat(),
+    ];
+    let address = format!("127.0.0.1:{}", server.port());
+    for (number, bytes) in cases.into_iter().enumerate() {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        // The server may have closed before it has taken everything.
+        drop(stream.write_all(&bytes).await);
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "case {number} is not ended");
+        assert_eq!(peer.value(1).await.status().to_string(), "Good", "after case {number}");
     }
     server.stop().await;
 }

@@ -1,5 +1,6 @@
-//! The server's own key and certificate, in the folder layout that the stack reads.
+//! The server's own key and certificate, in the stack's folder layout.
 
+use super::behaviour::CertificateFault;
 use super::error::ServerError;
 use super::options::ServerOptions;
 use gemba_base::{Clock, SystemClock, files};
@@ -8,7 +9,7 @@ use rcgen::{
     PKCS_RSA_SHA256, RsaKeySize, SanType, date_time_ymd,
 };
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How long a new certificate is valid.
 const YEARS: i32 = 10;
@@ -17,13 +18,20 @@ const YEARS: i32 = 10;
 ///
 /// Blocks for the generation of an RSA key: tens of milliseconds.
 pub(super) fn ensure(options: &ServerOptions) -> Result<(), ServerError> {
-    let certificate = options.pki.join("own/cert.der");
-    let key = options.pki.join("private/private.pem");
-    if certificate.exists() && key.exists() {
-        return Ok(());
-    }
+    let (certificate, key) = paths(options);
+    if certificate.exists() && key.exists() { Ok(()) } else { renew(options) }
+}
+
+/// Makes a new key and certificate whatever is there. Blocks as [`ensure`] does.
+pub(super) fn renew(options: &ServerOptions) -> Result<(), ServerError> {
+    let (certificate, key) = paths(options);
     create(options, &certificate, &key)
         .map_err(|reason| ServerError::Certificate { folder: options.pki.clone(), reason })
+}
+
+/// Where the certificate and the key are.
+pub(super) fn paths(options: &ServerOptions) -> (PathBuf, PathBuf) {
+    (options.pki.join("own/cert.der"), options.pki.join("private/private.pem"))
 }
 
 fn create(options: &ServerOptions, certificate_path: &Path, key_path: &Path) -> Result<(), String> {
@@ -45,6 +53,10 @@ fn parameters(options: &ServerOptions) -> Result<CertificateParams, String> {
     let (month, day) = (month as u8, day.min(28) as u8);
     parameters.not_before = date_time_ymd(year - 1, month, day);
     parameters.not_after = date_time_ymd(year + YEARS, month, day);
+    if options.behaviour.certificate == CertificateFault::Expired {
+        parameters.not_before = date_time_ymd(year - 3, month, day);
+        parameters.not_after = date_time_ymd(year - 1, month, day);
+    }
     parameters.distinguished_name = DistinguishedName::new();
     parameters.distinguished_name.push(DnType::CommonName, options.application_name.as_str());
     parameters.distinguished_name.push(DnType::OrganizationName, "Gemba");

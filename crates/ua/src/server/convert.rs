@@ -1,12 +1,11 @@
 //! Between the words of the house and the stack's types.
 
 use gemba_model::binary::{Reader, decode_variant, encode_guid, encode_variant};
-use gemba_model::variant::ExtensionBody;
-use gemba_model::{self as model, BuiltInType, Identifier, Variant};
+use gemba_model::{self as model, Identifier, Variant};
 use opcua::types::{
-    Array, BinaryDecodable, BinaryEncodable, ByteString, ByteStringBody, ContextOwned, DateTime,
-    DecodingOptions, ExtensionObject, FallbackTypeLoader, Guid, LocalizedText, NamespaceMap, NodeId,
-    QualifiedName, StatusCode, TypeLoaderCollection, UAString, Variant as StackVariant, VariantScalarTypeId,
+    BinaryDecodable, BinaryEncodable, ByteString, ContextOwned, DateTime, DecodingOptions,
+    FallbackTypeLoader, Guid, NamespaceMap, NodeId, StatusCode, TypeLoaderCollection, UAString,
+    Variant as StackVariant,
 };
 
 /// Ticks become the stack's calendar type and stay exact for the years 1601 to 9999.
@@ -38,103 +37,58 @@ pub(super) fn node_id(id: &model::NodeId) -> NodeId {
     }
 }
 
-/// Converts values, with the stack's codec for the rare types.
-pub(super) struct Converter {
+/// The stack's encoding and decoding, with the types that it knows; others stay bytes.
+pub(super) struct Codec {
     context: ContextOwned,
 }
 
-impl Converter {
+impl Codec {
     pub(super) fn new() -> Self {
         let mut loaders = TypeLoaderCollection::new();
         loaders.add_type_loader(FallbackTypeLoader);
-        Self { context: ContextOwned::new(NamespaceMap::new(), loaders, DecodingOptions::default()) }
+        Self { context: ContextOwned::new(NamespaceMap::new(), loaders, decoding_options(64 << 20)) }
     }
 
-    /// The stack's form of a value; what it cannot hold becomes an empty one.
-    pub(super) fn to_stack(&self, value: Variant) -> StackVariant {
-        match value {
-            Variant::Null => StackVariant::Empty,
-            Variant::Boolean(v) => StackVariant::Boolean(v),
-            Variant::SByte(v) => StackVariant::SByte(v),
-            Variant::Byte(v) => StackVariant::Byte(v),
-            Variant::Int16(v) => StackVariant::Int16(v),
-            Variant::UInt16(v) => StackVariant::UInt16(v),
-            Variant::Int32(v) => StackVariant::Int32(v),
-            Variant::UInt32(v) => StackVariant::UInt32(v),
-            Variant::Int64(v) => StackVariant::Int64(v),
-            Variant::UInt64(v) => StackVariant::UInt64(v),
-            Variant::Float(v) => StackVariant::Float(v),
-            Variant::Double(v) => StackVariant::Double(v),
-            Variant::String(v) => StackVariant::String(UAString::from(v)),
-            Variant::DateTime(v) => StackVariant::DateTime(Box::new(date_time(v))),
-            Variant::Guid(v) => StackVariant::Guid(Box::new(guid(&v))),
-            Variant::ByteString(v) => StackVariant::ByteString(ByteString { value: v }),
-            Variant::NodeId(v) => StackVariant::NodeId(Box::new(node_id(&v))),
-            Variant::StatusCode(v) => StackVariant::StatusCode(status(v)),
-            Variant::QualifiedName(v) => StackVariant::QualifiedName(Box::new(QualifiedName {
-                namespace_index: v.namespace,
-                name: UAString::from(v.name),
-            })),
-            Variant::LocalizedText(v) => StackVariant::LocalizedText(Box::new(LocalizedText {
-                locale: UAString::from(v.locale),
-                text: UAString::from(v.text),
-            })),
-            Variant::ExtensionObject(v) => StackVariant::ExtensionObject(match v.body {
-                ExtensionBody::Binary(bytes) => ExtensionObject::from_message(ByteStringBody::new(
-                    ByteString::from(bytes),
-                    node_id(&v.type_id),
-                )),
-                ExtensionBody::None | ExtensionBody::Xml(_) => ExtensionObject::null(),
-            }),
-            Variant::Array { element, values, dimensions } => self.array(element, values, &dimensions),
-            other => self.through_bytes(&other),
-        }
+    pub(super) fn decode<T: BinaryDecodable>(&self, bytes: &[u8]) -> Option<T> {
+        T::decode(&mut &*bytes, &self.context.context()).ok()
     }
 
-    fn array(&self, element: BuiltInType, values: Vec<Variant>, dimensions: &[i32]) -> StackVariant {
-        let Ok(value_type) = VariantScalarTypeId::try_from(u32::from(element.id())) else {
-            return StackVariant::Empty;
-        };
-        let values: Vec<StackVariant> = values.into_iter().map(|value| self.to_stack(value)).collect();
-        let array = if dimensions.is_empty() {
-            Array::new(value_type, values)
-        } else {
-            let lengths: Vec<u32> = dimensions.iter().map(|n| u32::try_from(*n).unwrap_or(0)).collect();
-            Array::new_multi(value_type, values, lengths)
-        };
-        array.map_or(StackVariant::Empty, |array| StackVariant::Array(Box::new(array)))
-    }
-
-    fn through_bytes(&self, value: &Variant) -> StackVariant {
+    /// The stack's form of a value; what it cannot read becomes an empty one.
+    pub(super) fn to_stack(&self, value: &Variant) -> StackVariant {
         let mut bytes = Vec::new();
         encode_variant(value, &mut bytes);
-        StackVariant::decode(&mut bytes.as_slice(), &self.context.context()).unwrap_or(StackVariant::Empty)
+        self.decode(&bytes).unwrap_or(StackVariant::Empty)
+    }
+
+    pub(super) fn encode(&self, value: &impl BinaryEncodable) -> Vec<u8> {
+        value.encode_to_vec(&self.context.context())
     }
 
     /// The house's form of a value, or `None` when its encoding cannot be read back.
     pub(super) fn to_model(&self, value: &StackVariant) -> Option<Variant> {
-        Some(match value {
-            StackVariant::Empty => Variant::Null,
-            StackVariant::Boolean(v) => Variant::Boolean(*v),
-            StackVariant::Int32(v) => Variant::Int32(*v),
-            StackVariant::UInt32(v) => Variant::UInt32(*v),
-            StackVariant::Int64(v) => Variant::Int64(*v),
-            StackVariant::UInt64(v) => Variant::UInt64(*v),
-            StackVariant::Double(v) => Variant::Double(*v),
-            StackVariant::String(v) => Variant::String(v.value().clone()),
-            other => {
-                let bytes = other.encode_to_vec(&self.context.context());
-                decode_variant(&mut Reader::new(&bytes)).ok()?
-            }
-        })
+        decode_variant(&mut Reader::new(&self.encode(value))).ok()
+    }
+}
+
+/// What the stack may decode of what a client sends, in bytes and elements.
+pub(super) fn decoding_options(message_bytes: usize) -> DecodingOptions {
+    DecodingOptions {
+        max_message_size: message_bytes,
+        // Chunks are at least 8,192 bytes, whatever is negotiated (OPC 10000-6 v1.05, 7.1.2.3).
+        max_chunk_count: message_bytes / 8192 + 1,
+        max_string_length: 1 << 20,
+        max_byte_string_length: 16 << 20,
+        max_array_length: 1_000_000,
+        ..DecodingOptions::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gemba_model::variant::ExtensionBody;
     use gemba_model::variant::ExtensionObject as Structure;
-    use gemba_model::{ExpandedNodeId, Namespace};
+    use gemba_model::{BuiltInType, ExpandedNodeId, Namespace};
 
     fn values() -> Vec<Variant> {
         let list = |element, values| Variant::Array { element, values, dimensions: Vec::new() };
@@ -185,9 +139,9 @@ mod tests {
 
     #[test]
     fn values_survive_the_way_through_the_stacks_types() {
-        let converter = Converter::new();
+        let codec = Codec::new();
         for value in values() {
-            let back = converter.to_model(&converter.to_stack(value.clone()));
+            let back = codec.to_model(&codec.to_stack(&value));
             assert_eq!(back.as_ref(), Some(&value));
         }
     }

@@ -2,8 +2,8 @@
 
 use super::NAMESPACE_INDEX;
 use super::declaration::VariableHandle;
+use super::standard::Shown;
 use gemba_model::BuiltInType;
-use opcua::server::node_manager::NodeMetadata;
 use opcua::types::{
     AttributeId, ExpandedNodeId, ExtensionObject, LocalizedText, NodeClass, NodeId, QualifiedName,
     StatusCode, StructureDefinition, Variant,
@@ -20,23 +20,9 @@ pub(super) enum Reference {
     HasComponent = 47,
 }
 
-impl Reference {
-    pub(super) fn id(self) -> NodeId {
-        standard(self as u32)
-    }
-}
-
 /// A node of the OPC UA namespace.
 pub(super) fn standard(id: u32) -> NodeId {
     NodeId::new(0, id)
-}
-
-/// A node of the OPC UA namespace that ours refer to. The stack could be asked for its names, but it
-/// forgets such references when they come last on a full page.
-pub(super) struct StandardNode {
-    id: u32,
-    name: &'static str,
-    class: NodeClass,
 }
 
 // Ids in the OPC UA namespace (OPC 10000-6 v1.05, NodeIds.csv).
@@ -49,40 +35,11 @@ pub(super) const PROPERTY_TYPE: u32 = 68;
 pub(super) const DATA_TYPE_ENCODING_TYPE: u32 = 76;
 pub(super) const ANALOG_ITEM_TYPE: u32 = 2368;
 
-const STANDARD_NODES: [StandardNode; 8] = {
-    const fn node(id: u32, name: &'static str, class: NodeClass) -> StandardNode {
-        StandardNode { id, name, class }
-    }
-    [
-        node(OBJECTS_FOLDER, "Objects", NodeClass::Object),
-        node(STRUCTURE, "Structure", NodeClass::DataType),
-        node(BASE_OBJECT_TYPE, "BaseObjectType", NodeClass::ObjectType),
-        node(FOLDER_TYPE, "FolderType", NodeClass::ObjectType),
-        node(DATA_VARIABLE_TYPE, "BaseDataVariableType", NodeClass::VariableType),
-        node(PROPERTY_TYPE, "PropertyType", NodeClass::VariableType),
-        node(DATA_TYPE_ENCODING_TYPE, "DataTypeEncodingType", NodeClass::ObjectType),
-        node(ANALOG_ITEM_TYPE, "AnalogItemType", NodeClass::VariableType),
-    ]
-};
-
-impl StandardNode {
-    pub(super) fn find(id: u32) -> Option<&'static Self> {
-        STANDARD_NODES.iter().find(|node| node.id == id)
-    }
-
-    pub(super) fn metadata(&self) -> NodeMetadata {
-        let type_definition = match self.class {
-            NodeClass::Object => ExpandedNodeId::new(standard(FOLDER_TYPE)),
-            _ => ExpandedNodeId::null(),
-        };
-        NodeMetadata {
-            node_id: ExpandedNodeId::new(standard(self.id)),
-            type_definition,
-            browse_name: QualifiedName::new(0, self.name),
-            display_name: LocalizedText::from(self.name),
-            node_class: self.class,
-        }
-    }
+/// What of a server changes the attributes of its nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Quirks {
+    pub(super) history: bool,
+    pub(super) broken_types: bool,
 }
 
 /// Where a node hangs.
@@ -165,15 +122,15 @@ impl Node {
         }
     }
 
-    pub(super) fn metadata(&self, types: &[VariableType]) -> NodeMetadata {
-        NodeMetadata {
-            node_id: ExpandedNodeId::new(self.id.clone()),
+    pub(super) fn shown(&self, types: &[VariableType]) -> Shown {
+        Shown {
+            id: self.id.clone(),
+            browse_name: self.browse_name(),
+            display_name: self.display_name(),
+            class: self.class(),
             type_definition: self
                 .type_definition(types)
                 .map_or_else(ExpandedNodeId::null, |id| ExpandedNodeId::new(standard(id))),
-            browse_name: self.browse_name(),
-            display_name: self.display_name(),
-            node_class: self.class(),
         }
     }
 
@@ -182,6 +139,7 @@ impl Node {
         &self,
         attribute: AttributeId,
         types: &[VariableType],
+        quirks: Quirks,
     ) -> Result<Variant, StatusCode> {
         Ok(match attribute {
             AttributeId::NodeId => Variant::NodeId(Box::new(self.id.clone())),
@@ -190,7 +148,7 @@ impl Node {
             AttributeId::DisplayName => Variant::LocalizedText(Box::new(self.display_name())),
             AttributeId::Description => Variant::LocalizedText(Box::new(LocalizedText::null())),
             AttributeId::WriteMask | AttributeId::UserWriteMask => Variant::UInt32(0),
-            _ => return self.attribute_of_class(attribute, types),
+            _ => return self.attribute_of_class(attribute, types, quirks),
         })
     }
 
@@ -198,18 +156,19 @@ impl Node {
         &self,
         attribute: AttributeId,
         types: &[VariableType],
+        quirks: Quirks,
     ) -> Result<Variant, StatusCode> {
         match (&self.kind, attribute) {
             (Kind::Object { .. }, AttributeId::EventNotifier) => Ok(Variant::Byte(0)),
             (Kind::Variable { shared, .. }, _) => types
                 .get(*shared as usize)
                 .ok_or(StatusCode::BadInternalError)
-                .and_then(|shared| shared.attribute(attribute)),
+                .and_then(|shared| shared.attribute(attribute, quirks)),
             (Kind::Method(_), AttributeId::Executable | AttributeId::UserExecutable) => {
                 Ok(Variant::Boolean(true))
             }
             (Kind::DataType(_), AttributeId::IsAbstract) => Ok(Variant::Boolean(false)),
-            (Kind::DataType(definition), AttributeId::DataTypeDefinition) => {
+            (Kind::DataType(definition), AttributeId::DataTypeDefinition) if !quirks.broken_types => {
                 Ok(Variant::ExtensionObject(ExtensionObject::from_message(definition.as_ref().clone())))
             }
             _ => Err(StatusCode::BadAttributeIdInvalid),
@@ -218,10 +177,15 @@ impl Node {
 }
 
 impl VariableType {
-    fn attribute(&self, attribute: AttributeId) -> Result<Variant, StatusCode> {
-        // CurrentRead is bit 0, CurrentWrite bit 1 (OPC 10000-3 v1.05, 8.57).
-        let access = if self.writable { 0b11 } else { 0b01 };
+    fn attribute(&self, attribute: AttributeId, quirks: Quirks) -> Result<Variant, StatusCode> {
+        // CurrentRead is bit 0, CurrentWrite bit 1, HistoryRead bit 2 (OPC 10000-3 v1.05, 8.57).
+        let historized = quirks.history && self.type_definition != PROPERTY_TYPE;
+        let access = 0b001 | if self.writable { 0b010 } else { 0 } | if historized { 0b100 } else { 0 };
         Ok(match attribute {
+            // The id of a type that nobody has.
+            AttributeId::DataType if quirks.broken_types && self.data_type.namespace != 0 => {
+                Variant::NodeId(Box::new(NodeId::new(NAMESPACE_INDEX, u32::MAX)))
+            }
             AttributeId::DataType => Variant::NodeId(Box::new(self.data_type.clone())),
             AttributeId::ValueRank => Variant::Int32(self.value_rank),
             AttributeId::ArrayDimensions => match usize::try_from(self.value_rank) {
@@ -233,7 +197,7 @@ impl VariableType {
             AttributeId::AccessLevelEx => Variant::UInt32(u32::from(access)),
             // Zero is "reported by exception".
             AttributeId::MinimumSamplingInterval => Variant::Double(0.0),
-            AttributeId::Historizing => Variant::Boolean(false),
+            AttributeId::Historizing => Variant::Boolean(historized),
             _ => return Err(StatusCode::BadAttributeIdInvalid),
         })
     }

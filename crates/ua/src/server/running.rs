@@ -1,23 +1,19 @@
 //! Starting, writing, stopping.
 
-use super::NAMESPACE_INDEX;
-use super::authenticator::Authenticator;
-use super::certificate;
+use super::application::Application;
+use super::behaviour::CertificateFault;
 use super::error::ServerError;
-use super::node_manager::{OwnNodes, settle_soon};
-use super::options::{EndpointSecurity, ServerOptions};
+use super::options::ServerOptions;
+use super::shared::Shared;
 use super::space::AddressSpaceBuilder;
-use super::values::{Update, Values};
+use super::values::Update;
+use super::wire;
 use gemba_base::Tasks;
 use gemba_model::DateTime;
-use opcua::crypto::SecurityPolicy;
-use opcua::server::{Limits, ServerBuilder, ServerConfig, ServerEndpoint, ServerHandle};
-use opcua::types::{BuildInfo, FallbackTypeLoader, MessageSecurityMode, UAString};
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// Starts servers.
 #[derive(Debug)]
@@ -26,24 +22,21 @@ pub struct Server;
 /// A server that listens. Dropping it does not stop it: [`RunningServer::stop`] does, and so does the
 /// task branch that it was started on.
 pub struct RunningServer {
-    endpoint_url: String,
     port: u16,
-    handle: ServerHandle,
     writer: ValueWriter,
-    serving: Mutex<Option<JoinHandle<()>>>,
+    tasks: Tasks,
 }
 
 impl std::fmt::Debug for RunningServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunningServer").field("endpoint_url", &self.endpoint_url).finish_non_exhaustive()
+        f.debug_struct("RunningServer").field("endpoint_url", &self.endpoint_url()).finish_non_exhaustive()
     }
 }
 
 /// Writes values of a running server. Clones write to the same server.
 #[derive(Clone)]
 pub struct ValueWriter {
-    values: Arc<Values>,
-    tasks: Tasks,
+    shared: Arc<Shared>,
 }
 
 impl std::fmt::Debug for ValueWriter {
@@ -56,9 +49,7 @@ impl ValueWriter {
     /// Stores the updates in order and reports them to all monitored items, in one step: no client sees
     /// half of a batch in a Read. Unknown handles are skipped.
     pub fn write(&self, server_timestamp: Option<DateTime>, updates: impl IntoIterator<Item = Update>) {
-        if self.values.write(server_timestamp, updates) {
-            settle_soon(&self.values, &self.tasks);
-        }
+        self.shared.write(server_timestamp, updates);
     }
 }
 
@@ -72,41 +63,49 @@ impl Server {
         space: AddressSpaceBuilder,
         tasks: &Tasks,
     ) -> Result<RunningServer, ServerError> {
+        check(&options, &space)?;
         let bind_error = |source| ServerError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(bind_error)?;
         let port = listener.local_addr().map_err(bind_error)?.port();
-        let branch = tasks.branch("opcua-server");
-        let building = options.clone();
-        let nodes_tasks = branch.clone();
-        // Keys, files and thousands of standard nodes: not for a runtime's worker.
-        let built = tokio::task::spawn_blocking(move || build(&building, space, port, nodes_tasks)).await;
-        let built = built.map_err(|error| ServerError::Options(error.to_string()))?;
-        let (server, handle, values) = built?;
         let url = format!("opc.tcp://{}:{port}/", options.advertised_host());
         tracing::info!(%url, name = %options.application_name, "OPC UA server listens");
-        let serving = tasks.spawn(async move {
-            if let Err(error) = server.run_with(listener).await {
-                tracing::error!(error, "the OPC UA server ended");
-            }
-        });
-        Ok(RunningServer {
-            endpoint_url: url,
-            port,
-            handle,
-            writer: ValueWriter { values, tasks: branch },
-            serving: Mutex::new(Some(serving)),
-        })
+        // Keys, files and thousands of standard nodes: not for a runtime's worker.
+        let build = move || {
+            let application = Application::load(&options)?;
+            Ok(Shared::new(options, space, application, url))
+        };
+        let shared = tokio::task::spawn_blocking(build)
+            .await
+            .map_err(|error| ServerError::Options(error.to_string()))??;
+        let shared = Arc::new(shared);
+        let branch = tasks.branch("opcua-server");
+        branch.spawn(accept(listener, shared.clone(), branch.clone()));
+        branch.spawn(keep_time(shared.clone(), branch.clone()));
+        branch.spawn(misbehave(shared.clone(), branch.clone()));
+        Ok(RunningServer { port, writer: ValueWriter { shared }, tasks: branch })
     }
+}
+
+fn check(options: &ServerOptions, space: &AddressSpaceBuilder) -> Result<(), ServerError> {
+    if options.security.is_empty() {
+        return Err(ServerError::Options("there is no endpoint; give at least one security".to_owned()));
+    }
+    if space.namespace_uri == options.application_uri || space.namespace_uri.contains("opcfoundation.org/UA/")
+    {
+        let reason = "the namespace URI must differ from the application URI and from OPC UA's own";
+        return Err(ServerError::Options(reason.to_owned()));
+    }
+    Ok(())
 }
 
 impl RunningServer {
     /// Where clients connect.
     pub fn endpoint_url(&self) -> &str {
-        &self.endpoint_url
+        &self.writer.shared.url
     }
 
     /// The port that was bound.
-    pub fn port(&self) -> u16 {
+    pub const fn port(&self) -> u16 {
         self.port
     }
 
@@ -123,134 +122,103 @@ impl RunningServer {
     /// Closes the listener and all connections (clients see BadServerHalted); when it returns the port is
     /// free. Connections that do not close in five seconds are cut.
     pub async fn stop(&self) {
-        self.handle.cancel();
-        let Some(mut serving) = self.serving.lock().take() else { return };
-        if tokio::time::timeout(Duration::from_secs(5), &mut serving).await.is_err() {
-            serving.abort();
-            drop(serving.await);
+        if !self.tasks.drain(Duration::from_secs(5)).await {
+            self.writer.shared.cut_all();
         }
-        self.writer.tasks.drain(Duration::from_secs(1)).await;
     }
 
-    /// Monitored items of clients now. Those of a subscription that expired count until the next write
-    /// of one of their variables.
+    /// Monitored items of clients now.
     pub fn monitored_items(&self) -> usize {
-        self.writer.values.watched()
+        self.writer.shared.state().engine.monitored_items()
+    }
+
+    /// Sessions of clients now.
+    pub fn sessions(&self) -> usize {
+        self.writer.shared.state().sessions.len()
     }
 }
 
-type Built = (opcua::server::Server, ServerHandle, Arc<Values>);
-
-fn build(
-    options: &ServerOptions,
-    space: AddressSpaceBuilder,
-    port: u16,
-    tasks: Tasks,
-) -> Result<Built, ServerError> {
-    if options.needs_certificate() {
-        certificate::ensure(options)?;
-    }
-    let token = tasks.stop_token();
-    let (server, handle) = ServerBuilder::from_config(config(options, port))
-        .with_authenticator(Arc::new(Authenticator::new(options)))
-        .with_type_loader(Arc::new(FallbackTypeLoader))
-        .build_info(build_info(options))
-        .token(token)
-        .with_node_manager(move |context| OwnNodes::new(space, &context, tasks))
-        .build()
-        .map_err(ServerError::Options)?;
-    let nodes = handle
-        .node_managers()
-        .get_of_type::<OwnNodes>()
-        .ok_or_else(|| ServerError::Options("the stack lost the server's nodes".to_owned()))?;
-    if nodes.namespace != NAMESPACE_INDEX {
-        let reason = "the namespace URI must differ from the application URI and from OPC UA's own";
-        return Err(ServerError::Options(reason.to_owned()));
-    }
-    let values = nodes.values.clone();
-    Ok((server, handle, values))
+/// Connections beyond this wait in the operating system's queue.
+fn connections_max(shared: &Shared) -> usize {
+    shared.options.limits.sessions.saturating_mul(2).saturating_add(16)
 }
 
-fn build_info(options: &ServerOptions) -> BuildInfo {
-    BuildInfo {
-        product_uri: UAString::from(product_uri()),
-        manufacturer_name: UAString::from("Gemba"),
-        product_name: UAString::from(&options.application_name),
-        software_version: UAString::from(env!("CARGO_PKG_VERSION")),
-        ..BuildInfo::default()
-    }
-}
-
-fn product_uri() -> &'static str {
-    "urn:gemba"
-}
-
-fn config(options: &ServerOptions, port: u16) -> ServerConfig {
-    let mut config = ServerConfig::default();
-    config.application_name.clone_from(&options.application_name);
-    config.application_uri.clone_from(&options.application_uri);
-    config.product_uri = product_uri().to_owned();
-    config.pki_dir.clone_from(&options.pki);
-    config.certificate_validation.trust_client_certs = true;
-    config.certificate_validation.check_time = false;
-    config.tcp_config.host = options.advertised_host();
-    config.tcp_config.port = port;
-    config.discovery_urls = vec![format!("opc.tcp://{}:{port}/", options.advertised_host())];
-    config.subscription_poll_interval_ms =
-        u64::try_from(options.limits.publishing_interval_min.as_millis()).unwrap_or(u64::MAX).max(1);
-    config.limits = limits(options);
-    for security in &options.security {
-        let (id, policy, mode) = match security {
-            EndpointSecurity::None => ("none", SecurityPolicy::None, MessageSecurityMode::None),
-            EndpointSecurity::Basic256Sha256Sign => {
-                ("sign", SecurityPolicy::Basic256Sha256, MessageSecurityMode::Sign)
-            }
-            EndpointSecurity::Basic256Sha256SignAndEncrypt => {
-                ("sign-and-encrypt", SecurityPolicy::Basic256Sha256, MessageSecurityMode::SignAndEncrypt)
-            }
+async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: Tasks) {
+    let places = Arc::new(tokio::sync::Semaphore::new(connections_max(&shared)));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            () = tasks.stopping() => return,
+            accepted = listener.accept() => accepted,
         };
-        config.add_endpoint(id, ServerEndpoint::new("/", policy, mode, &[]));
+        match accepted {
+            Ok((stream, _)) => {
+                let (shared, stop) = (shared.clone(), tasks.stop_token());
+                tasks.spawn(async move {
+                    wire::serve(stream, shared, stop).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others will close.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
     }
-    config.default_endpoint = config.endpoints.keys().next().cloned();
-    config
 }
 
-fn limits(options: &ServerOptions) -> Limits {
-    let wanted = &options.limits;
-    let mut limits = Limits {
-        max_array_length: 1_000_000,
-        max_string_length: 1 << 20,
-        max_byte_string_length: 16 << 20,
-        max_message_size: wanted.message_bytes,
-        // Chunks are at least 8,192 bytes, whatever the client negotiates (OPC 10000-6 v1.05, 7.1.2.3).
-        max_chunk_count: wanted.message_bytes / 8192 + 1,
-        max_sessions: wanted.sessions,
-        ..Limits::default()
+/// Runs publishing cycles, lifetimes and timeouts.
+async fn keep_time(shared: Arc<Shared>, tasks: Tasks) {
+    loop {
+        // With nothing to do, whatever begins something wakes it.
+        let wait = shared.poll().unwrap_or(Duration::from_secs(3600));
+        tokio::select! {
+            () = tasks.stopping() => return,
+            () = tokio::time::sleep(wait) => {}
+            () = shared.wake.notified() => {}
+        }
+    }
+}
+
+/// Faults that come at a time.
+async fn misbehave(shared: Arc<Shared>, tasks: Tasks) {
+    let behaviour = shared.options.behaviour;
+    let began = Instant::now();
+    let mut replaced_at = match behaviour.certificate {
+        CertificateFault::ReplacedAfter(after) => Some(began + after),
+        _ => None,
     };
-    let subscriptions = &mut limits.subscriptions;
-    subscriptions.max_subscriptions_per_session = wanted.subscriptions_per_session;
-    subscriptions.max_publish_requests_per_subscription = wanted.publish_requests_per_subscription;
-    subscriptions.max_pending_publish_requests =
-        wanted.publish_requests_per_subscription.saturating_mul(wanted.subscriptions_per_session);
-    // Zero stays zero in the stack: an item that asks for every change gets every change.
-    subscriptions.min_sampling_interval_ms = 0.0;
-    subscriptions.min_publishing_interval_ms = wanted.publishing_interval_min.as_secs_f64() * 1000.0;
-    subscriptions.max_monitored_items_per_sub = wanted.items_per_subscription;
-    subscriptions.max_monitored_item_queue_size = wanted.queue_size;
-    // Messages are split only where a client asks for it: the stack makes all messages of an interval at
-    // once, keeps those for which no publish request is there, and drops the oldest beyond this number
-    // without telling anyone. Whole messages never pile up; their values wait in the items' own queues.
-    subscriptions.max_notifications_per_publish = 0;
-    subscriptions.max_queued_notifications = 5_000;
-    let operational = &mut limits.operational;
-    operational.max_nodes_per_translate_browse_paths_to_node_ids = wanted.items_per_call;
-    operational.max_nodes_per_read = wanted.items_per_call;
-    operational.max_nodes_per_write = wanted.items_per_call;
-    operational.max_nodes_per_method_call = wanted.items_per_call;
-    operational.max_nodes_per_browse = wanted.items_per_call;
-    operational.max_nodes_per_register_nodes = wanted.items_per_call;
-    operational.max_monitored_items_per_call = wanted.items_per_call;
-    operational.max_references_per_browse_node = wanted.items_per_call;
-    operational.max_subscriptions_per_call = wanted.subscriptions_per_session;
-    limits
+    let mut dropped_at = behaviour.sessions_dropped_every.map(|every| (began + every, every));
+    while let Some(next) = replaced_at.into_iter().chain(dropped_at.map(|(at, _)| at)).min() {
+        tokio::select! {
+            () = tasks.stopping() => return,
+            () = tokio::time::sleep_until(next) => {}
+        }
+        let now = Instant::now();
+        if replaced_at.is_some_and(|at| at <= now) {
+            replaced_at = None;
+            replace_certificate(&shared).await;
+        }
+        if let Some((at, every)) = dropped_at
+            && at <= now
+        {
+            dropped_at = Some((now + every, every));
+            tracing::info!(url = %shared.url, "all sessions are dropped on purpose");
+            shared.drop_sessions();
+        }
+    }
+}
+
+async fn replace_certificate(shared: &Arc<Shared>) {
+    let options = shared.options.clone();
+    match tokio::task::spawn_blocking(move || Application::replace(&options)).await {
+        Ok(Ok(application)) => {
+            shared.replace_application(application);
+            tracing::info!(url = %shared.url, "the certificate was replaced on purpose");
+            shared.cut_all();
+        }
+        Ok(Err(error)) => tracing::error!(%error, "the certificate could not be replaced"),
+        Err(error) => tracing::error!(%error, "the certificate could not be replaced"),
+    }
 }

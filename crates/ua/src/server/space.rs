@@ -1,7 +1,7 @@
 //! What a server offers: folders, variables, methods and structures, declared before it starts.
 
 use super::NAMESPACE_INDEX;
-use super::convert;
+use super::convert::{self, Codec};
 use super::declaration::{
     DataType, MethodDeclaration, NodeHandle, Parent, VariableDeclaration, VariableHandle,
 };
@@ -10,6 +10,7 @@ use super::node::{
     BASE_OBJECT_TYPE, DATA_VARIABLE_TYPE, FOLDER_TYPE, Kind, Node, OBJECTS_FOLDER, Owner, Reference,
     STRUCTURE, VariableType, standard,
 };
+use super::stored::{Body, Stored};
 use gemba_model::{BuiltInType, DateTime, Identifier, NodeId, StatusCode, Variant};
 use opcua::types::Variant as StackVariant;
 use std::collections::HashMap;
@@ -22,8 +23,15 @@ pub(super) type WriteCallback = Box<dyn Fn(Variant) -> Result<Variant, StatusCod
 
 /// What a variable holds until the first write.
 pub(super) struct FirstValue {
-    pub(super) value: StackVariant,
-    pub(super) source_timestamp: Option<DateTime>,
+    body: Body,
+    source_timestamp: Option<DateTime>,
+}
+
+impl FirstValue {
+    pub(super) fn stored(self, started: DateTime) -> Stored {
+        let source = self.source_timestamp.unwrap_or(started);
+        Stored::new(self.body, StatusCode::GOOD, Some(source), Some(started))
+    }
 }
 
 pub(super) struct Method {
@@ -43,7 +51,9 @@ pub struct AddressSpaceBuilder {
     pub(super) variables: Vec<(u32, FirstValue)>,
     pub(super) methods: Vec<Method>,
     pub(super) on_write: HashMap<u32, WriteCallback>,
-    pub(super) converter: convert::Converter,
+    /// The values of EURange properties, by the place of the property's variable.
+    pub(super) ranges: HashMap<usize, (f64, f64)>,
+    codec: Codec,
     next_own_id: u32,
 }
 
@@ -71,7 +81,8 @@ impl AddressSpaceBuilder {
             variables: Vec::new(),
             methods: Vec::new(),
             on_write: HashMap::new(),
-            converter: convert::Converter::new(),
+            ranges: HashMap::new(),
+            codec: Codec::new(),
             next_own_id: OWN_IDS,
         }
     }
@@ -118,7 +129,7 @@ impl AddressSpaceBuilder {
             type_definition: DATA_VARIABLE_TYPE,
         };
         let initial = FirstValue {
-            value: self.converter.to_stack(declaration.initial),
+            body: Body::of(&declaration.initial, &mut Vec::new()),
             source_timestamp: declaration.source_timestamp,
         };
         let name = (declaration.name.as_str(), false);
@@ -164,6 +175,19 @@ impl AddressSpaceBuilder {
         callback: impl Fn(Variant) -> Result<Variant, StatusCode> + Send + Sync + 'static,
     ) {
         self.on_write.insert(variable.0, Box::new(callback));
+    }
+
+    pub(super) fn find(&self, id: &opcua::types::NodeId) -> Option<&Node> {
+        self.node(*self.by_id.get(id)?)
+    }
+
+    pub(super) fn node(&self, index: u32) -> Option<&Node> {
+        self.nodes.get(index as usize)
+    }
+
+    /// Nodes of ours under a node of the OPC UA namespace.
+    pub(super) fn roots_of(&self, number: u32) -> &[u32] {
+        self.roots.get(&number).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn add(
@@ -239,9 +263,9 @@ impl AddressSpaceBuilder {
     }
 }
 
-impl From<StackVariant> for FirstValue {
-    fn from(value: StackVariant) -> Self {
-        Self { value, source_timestamp: None }
+impl FirstValue {
+    fn of_stack(value: &StackVariant, codec: &Codec) -> Self {
+        Self { body: Body::new(&codec.encode(value)), source_timestamp: None }
     }
 }
 

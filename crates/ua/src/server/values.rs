@@ -1,20 +1,14 @@
-//! The values of all variables, and who watches them.
+//! The values of all variables, who watches them, and what they were.
 //!
-//! A write stores the value and, for a watched variable, appends it to the batch of each subscription
-//! that watches it; then each of these subscriptions is locked once and takes its batch. Nothing is
-//! looked up by node id.
+//! A write stores the value and hands it to the items that watch; nothing is looked up by node id.
 
-use super::convert::{self, Converter};
+use super::convert::Codec;
 use super::declaration::VariableHandle;
-use super::space::FirstValue;
-use super::values::watch::{Subscriptions, Watcher, Watchers};
-use gemba_model::{self as model, StatusCode, Variant};
-use opcua::server::{MonitoredItemHandle, SubscriptionCache};
-use opcua::types::{DataValue, DateTime};
-use parking_lot::Mutex;
-use std::sync::Arc;
-
-pub(super) mod watch;
+use super::stored::{Body, Stored};
+use super::subscription::engine::Engine;
+use gemba_model::{DateTime, StatusCode, Variant};
+use std::collections::VecDeque;
+use std::time::Duration;
 
 /// A new value of a variable.
 #[derive(Clone, Debug)]
@@ -25,167 +19,178 @@ pub struct Update {
     pub value: Variant,
     /// Its quality.
     pub status: StatusCode,
-    /// When the source took it; years 1601 to 9999.
-    pub source_timestamp: Option<model::DateTime>,
+    /// When the source took it.
+    pub source_timestamp: Option<DateTime>,
+}
+
+/// One monitored item: its place among the items of a subscription at a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Watcher {
+    pub(super) subscription: u32,
+    pub(super) item: u32,
+}
+
+/// The items of one variable: mostly none or one.
+#[derive(Debug)]
+enum Watchers {
+    None,
+    One(Watcher),
+    Many(Vec<Watcher>),
 }
 
 #[derive(Debug)]
 struct Slot {
-    value: DataValue,
+    value: Stored,
     watchers: Watchers,
+    history: VecDeque<Stored>,
 }
 
-struct Inner {
-    slots: Vec<Slot>,
-    subscriptions: Subscriptions,
-}
+/// Values of history that a server keeps in all; beyond it each variable loses its oldest for a new one.
+const HISTORY_MAX: usize = 4_000_000;
 
-/// Shared by the node manager, which reads and watches, and by whoever writes.
 pub(super) struct Values {
-    inner: Mutex<Inner>,
-    cache: Arc<SubscriptionCache>,
-    pub(super) converter: Converter,
+    slots: Vec<Slot>,
+    /// How long values are kept, zero for not at all.
+    history: Duration,
+    kept: usize,
+    scratch: Vec<u8>,
+    silent_overflow: bool,
+}
+
+impl Watchers {
+    fn as_slice(&self) -> &[Watcher] {
+        match self {
+            Self::None => &[],
+            Self::One(watcher) => std::slice::from_ref(watcher),
+            Self::Many(watchers) => watchers,
+        }
+    }
+
+    fn add(&mut self, watcher: Watcher) {
+        match self {
+            Self::None => *self = Self::One(watcher),
+            Self::One(first) => *self = Self::Many(vec![*first, watcher]),
+            Self::Many(watchers) => watchers.push(watcher),
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Watcher) -> bool) {
+        let left: Vec<Watcher> = self.as_slice().iter().copied().filter(keep).collect();
+        *self = match left.as_slice() {
+            [] => Self::None,
+            [only] => Self::One(*only),
+            _ => Self::Many(left),
+        };
+    }
 }
 
 impl Values {
-    /// The first values carry `now` as both timestamps.
-    pub(super) fn new(
-        initial: impl Iterator<Item = FirstValue>,
-        now: DateTime,
-        cache: Arc<SubscriptionCache>,
-        converter: Converter,
-    ) -> Self {
-        let mut calendar = Calendar::default();
-        let slots = initial
-            .map(|first| Slot {
-                value: DataValue {
-                    value: Some(first.value),
-                    source_timestamp: Some(first.source_timestamp.map_or(now, |at| calendar.date_time(at))),
-                    server_timestamp: Some(now),
-                    ..DataValue::default()
-                },
-                watchers: Watchers::None,
-            })
-            .collect();
-        let inner = Inner { slots, subscriptions: Subscriptions::default() };
-        Self { inner: Mutex::new(inner), cache, converter }
+    pub(super) fn new(first: impl Iterator<Item = Stored>, history: Duration, silent_overflow: bool) -> Self {
+        let slots: Vec<Slot> =
+            first.map(|value| Slot { value, watchers: Watchers::None, history: VecDeque::new() }).collect();
+        Self { slots, history, kept: 0, scratch: Vec::new(), silent_overflow }
     }
 
-    /// Stores all updates in order and hands them to the subscriptions. Returns whether some values wait
-    /// for an item that a client is creating just now: then [`Values::settle`] must be called soon.
+    /// Stores all updates in order and hands them to the items that watch.
     pub(super) fn write(
-        &self,
-        server_timestamp: Option<model::DateTime>,
+        &mut self,
+        server_timestamp: Option<DateTime>,
         updates: impl IntoIterator<Item = Update>,
-    ) -> bool {
-        let mut calendar = Calendar::default();
-        let server_timestamp = server_timestamp.map(convert::date_time);
-        let mut inner = self.inner.lock();
-        let Inner { slots, subscriptions } = &mut *inner;
+        engine: &mut Engine,
+        codec: &Codec,
+    ) {
         for update in updates {
-            let Some(slot) = slots.get_mut(update.variable.index()) else { continue };
-            slot.value = DataValue {
-                value: Some(self.converter.to_stack(update.value)),
-                status: (update.status != StatusCode::GOOD).then(|| convert::status(update.status)),
-                source_timestamp: update.source_timestamp.map(|instant| calendar.date_time(instant)),
-                source_picoseconds: None,
-                server_timestamp,
-                server_picoseconds: None,
-            };
-            slot.watchers.each(|watcher| subscriptions.push(watcher, &slot.value));
-        }
-        self.deliver(&mut inner)
-    }
-
-    /// Gives values that waited for their items to those that exist by now. Returns whether some still wait.
-    pub(super) fn settle(&self) -> bool {
-        self.deliver(&mut self.inner.lock())
-    }
-
-    fn deliver(&self, inner: &mut Inner) -> bool {
-        let Inner { slots, subscriptions } = inner;
-        let outcome = subscriptions.deliver(&self.cache);
-        for gone in outcome.gone {
-            for slot in &mut *slots {
-                slot.watchers.retain(|watcher| watcher.subscription != gone);
+            let body = Body::of(&update.value, &mut self.scratch);
+            let value = Stored::new(body, update.status, update.source_timestamp, server_timestamp);
+            let Some(slot) = self.slots.get_mut(update.variable.index()) else { continue };
+            if !matches!(slot.watchers, Watchers::None) {
+                let changed = value.differs(&slot.value);
+                for watcher in slot.watchers.as_slice() {
+                    let Some(subscription) = engine.at(watcher.subscription) else { continue };
+                    let silent = self.silent_overflow;
+                    subscription.with_item(watcher.item, |item| item.offer(&value, changed, codec, silent));
+                }
             }
-            subscriptions.free(gone);
-        }
-        outcome.waiting
-    }
-
-    /// Reads many under one lock.
-    pub(super) fn read_all(&self, mut each: impl FnMut(&dyn Fn(VariableHandle) -> Option<DataValue>)) {
-        let inner = self.inner.lock();
-        each(&|variable| inner.slots.get(variable.index()).map(|slot| slot.value.clone()));
-    }
-
-    /// From now on the item gets every write; returns the value it starts with.
-    pub(super) fn watch(
-        &self,
-        session: u32,
-        item: MonitoredItemHandle,
-        variable: VariableHandle,
-    ) -> Option<DataValue> {
-        let mut inner = self.inner.lock();
-        let Inner { slots, subscriptions } = &mut *inner;
-        let slot = slots.get_mut(variable.index())?;
-        let watcher = subscriptions.add(session, item);
-        slot.watchers.add(watcher);
-        Some(slot.value.clone())
-    }
-
-    pub(super) fn unwatch(&self, item: MonitoredItemHandle, variable: VariableHandle) {
-        let mut inner = self.inner.lock();
-        let Inner { slots, subscriptions } = &mut *inner;
-        let Some(subscription) = subscriptions.remove(item) else { return };
-        if let Some(slot) = slots.get_mut(variable.index()) {
-            let removed = Watcher { subscription, item: item.monitored_item_id };
-            slot.watchers.retain(|watcher| *watcher != removed);
+            let before = std::mem::replace(&mut slot.value, value);
+            if !self.history.is_zero() {
+                self.kept = remember(&mut slot.history, before, &slot.value, self.history, self.kept);
+            }
         }
     }
 
-    /// Gives an item the present value again, as one that was disabled needs it.
-    pub(super) fn resample(&self, item: MonitoredItemHandle, variable: VariableHandle) {
-        let mut inner = self.inner.lock();
-        let Inner { slots, subscriptions } = &mut *inner;
-        let (Some(subscription), Some(slot)) =
-            (subscriptions.find(item.subscription_id), slots.get(variable.index()))
-        else {
-            return;
-        };
-        let watcher = Watcher { subscription, item: item.monitored_item_id };
-        subscriptions.push(watcher, &slot.value);
-        self.deliver(&mut inner);
+    pub(super) fn value(&self, variable: VariableHandle) -> Option<&Stored> {
+        self.slots.get(variable.index()).map(|slot| &slot.value)
     }
 
-    /// A session was activated: subscriptions may be transferred to it.
-    pub(super) fn session_seen(&self, session: u32) {
-        self.inner.lock().subscriptions.session_seen(session);
+    /// Values that were, oldest first, and the present one at the end.
+    pub(super) fn history(&self, variable: VariableHandle) -> impl DoubleEndedIterator<Item = &Stored> {
+        let slot = self.slots.get(variable.index());
+        slot.into_iter().flat_map(|slot| slot.history.iter().chain(std::iter::once(&slot.value)))
     }
 
-    pub(super) fn watched(&self) -> usize {
-        let inner = self.inner.lock();
-        inner.slots.iter().map(|slot| slot.watchers.len()).sum()
+    pub(super) fn watch(&mut self, variable: VariableHandle, watcher: Watcher) {
+        if let Some(slot) = self.slots.get_mut(variable.index()) {
+            slot.watchers.add(watcher);
+        }
+    }
+
+    pub(super) fn unwatch(&mut self, variable: VariableHandle, watcher: Watcher) {
+        if let Some(slot) = self.slots.get_mut(variable.index()) {
+            slot.watchers.retain(|known| *known != watcher);
+        }
+    }
+
+    /// Forgets every item of the subscription at a place.
+    pub(super) fn forget(&mut self, subscription: u32) {
+        for slot in &mut self.slots {
+            if slot.watchers.as_slice().iter().any(|watcher| watcher.subscription == subscription) {
+                slot.watchers.retain(|watcher| watcher.subscription != subscription);
+            }
+        }
     }
 }
 
-/// Remembers the last conversion: values of one batch mostly share their timestamp, and the stack's
-/// calendar arithmetic costs more than all else in a store.
-#[derive(Default)]
-struct Calendar {
-    last: Option<(model::DateTime, DateTime)>,
+/// Puts a value into the past, and drops what is too old; returns how many values the server keeps now.
+fn remember(
+    history: &mut VecDeque<Stored>,
+    before: Stored,
+    newest: &Stored,
+    keep: Duration,
+    mut kept: usize,
+) -> usize {
+    history.push_back(before);
+    kept += 1;
+    let ticks = i64::try_from(keep.as_nanos() / 100).unwrap_or(i64::MAX);
+    let from = newest.time().saturating_sub(ticks);
+    while let Some(oldest) = history.front() {
+        if oldest.time() >= from && kept <= HISTORY_MAX {
+            break;
+        }
+        history.pop_front();
+        kept -= 1;
+    }
+    kept
 }
 
-impl Calendar {
-    fn date_time(&mut self, instant: model::DateTime) -> DateTime {
-        match self.last {
-            Some((known, converted)) if known == instant => converted,
-            _ => {
-                let converted = convert::date_time(instant);
-                self.last = Some((instant, converted));
-                converted
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(second: i64) -> Stored {
+        let at = DateTime::from_ticks(second * 10_000_000);
+        let body = Body::of(&Variant::Int64(second), &mut Vec::new());
+        Stored::new(body, StatusCode::GOOD, Some(at), None)
+    }
+
+    #[test]
+    fn history_goes_back_as_far_as_it_is_kept() {
+        let mut history = VecDeque::new();
+        let mut kept = 0;
+        for second in 0..100 {
+            let keep = Duration::from_secs(10);
+            kept = remember(&mut history, stored(second), &stored(second + 1), keep, kept);
         }
+        assert_eq!(history.front(), Some(&stored(90)));
+        assert_eq!((kept, history.len()), (10, 10));
     }
 }

@@ -1,6 +1,6 @@
 //! Properties: ranges, units, and the arguments of methods.
 
-use super::AddressSpaceBuilder;
+use super::{AddressSpaceBuilder, FirstValue};
 use crate::server::declaration::{ArgumentDeclaration, EngineeringUnits, NodeHandle, Parent, VariableHandle};
 use crate::server::error::ServerError;
 use crate::server::node::{ANALOG_ITEM_TYPE, Kind, Node, PROPERTY_TYPE, Reference, VariableType, standard};
@@ -27,8 +27,11 @@ impl AddressSpaceBuilder {
         low: f64,
         high: f64,
     ) -> Result<(), ServerError> {
+        let place = self.variables.len();
         let value = extension(Range { low, high });
-        self.property(variable, id, "EURange", RANGE, value)
+        self.property(variable, id, "EURange", RANGE, value)?;
+        self.ranges.insert(place, (low, high));
+        Ok(())
     }
 
     /// Gives a variable EngineeringUnits and makes it an AnalogItem.
@@ -62,7 +65,8 @@ impl AddressSpaceBuilder {
         self.become_analog(parent);
         let shared = property_type(data_type, -1);
         let parent = Parent::Node(parent);
-        self.add_variable(parent, Reference::HasProperty, id, (name, true), (shared, value.into())).map(drop)
+        let first = FirstValue::of_stack(&value, &self.codec);
+        self.add_variable(parent, Reference::HasProperty, id, (name, true), (shared, first)).map(drop)
     }
 
     fn become_analog(&mut self, node: NodeHandle) {
@@ -94,7 +98,8 @@ impl AddressSpaceBuilder {
             .map_or(StackVariant::Empty, |array| StackVariant::Array(Box::new(array)));
         let shared = property_type(ARGUMENT, 1);
         let parent = Parent::Node(method);
-        self.add_variable(parent, Reference::HasProperty, id, (name, true), (shared, value.into())).map(drop)
+        let first = FirstValue::of_stack(&value, &self.codec);
+        self.add_variable(parent, Reference::HasProperty, id, (name, true), (shared, first)).map(drop)
     }
 }
 
