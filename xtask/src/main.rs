@@ -23,6 +23,8 @@ cargo x <command>
   bench [--json]      CPU seconds per million, memory and ratios, in release
   soak kills --n N [--seed S]
                       N random kills, cuts and full disks; checks that nothing was lost
+  sim [--seed N] [--seeds COUNT] [--hours H]
+                      the chain under faults in virtual time; a seed that fails prints its command
   fuzz [target] [--seconds N]
                       every parser of outside bytes over its corpus and seeded mutations
   web                 build the page (needs Node.js 20.19 or newer)
@@ -61,6 +63,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "tidy" => tidy::run(),
         "bench" => bench::run(rest),
         "soak" => test::soak(rest),
+        "sim" => test::sim(rest),
         "fuzz" => test::fuzz(rest),
         "web" => web::build(),
         "dist" => {

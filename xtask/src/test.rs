@@ -141,6 +141,14 @@ pub(crate) fn soak(args: &[String]) -> Result<()> {
     run::check(&mut command)
 }
 
+/// `sim …`: the arguments are those of the program.
+pub(crate) fn sim(args: &[String]) -> Result<()> {
+    let build = ["build", "--quiet", "--profile", "bench-lite", "-p", "gemba-chaos", "--bin", "gemba-chaos"];
+    run::cargo(&build)?;
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    run::hand_over(&run::target().join("bench-lite/gemba-chaos"), &args)
+}
+
 /// `fuzz [target] [--seconds N]`: the seeded mutations of the test suites, for longer.
 pub(crate) fn fuzz(args: &[String]) -> Result<()> {
     let seconds =

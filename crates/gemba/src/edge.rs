@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use gemba_base::Tasks;
 use gemba_base::disk::RealDisk;
-use gemba_edge::{EdgeOptions, HubLink, HubLinkOptions, StoreAndForward};
+use gemba_edge::{EdgeOptions, HubLink, HubLinkOptions, StoreAndForward, Way};
 use gemba_field::{Publisher, PublisherOptions};
 use gemba_iothub::ConnectionString;
 use gemba_ua::client::TrustStore;
@@ -69,6 +69,7 @@ impl Edge {
                 .map_err(|reason: String| anyhow!("edge.on-full: {reason}"))?,
             segment_bytes: SEGMENT_BYTES.min(settings.edge.queue_bytes_max / 2).max(1 << 20),
             reserve: reserve(settings.disk.reserve_bytes),
+            log: gemba_wal::LogOptions::default(),
         };
         let (field_tasks, link_tasks, queue_tasks) =
             (tasks.branch("field"), tasks.branch("uplink"), tasks.branch("queue"));
@@ -79,7 +80,11 @@ impl Edge {
             &shared.metrics,
             &queue_tasks,
         )?;
-        let link = HubLinkOptions { connection: hub.connection, ca: hub.ca, token_lifetime: TOKEN_LIFETIME };
+        let link = HubLinkOptions {
+            connection: hub.connection,
+            way: Way::Tls(hub.ca),
+            token_lifetime: TOKEN_LIFETIME,
+        };
         HubLink::start(queue.clone(), link, &link_tasks);
         if !settings.edge.published_nodes.is_empty() {
             let trust_options =

@@ -14,7 +14,7 @@ pub mod tls;
 
 pub use error::{BindError, ConnectError, TlsError};
 pub use listen::{ListenerMetrics, ListenerOptions};
-pub use stream::Stream;
+pub use stream::{Duplex, Stream};
 
 /// Installs the provider of all cryptography of this process. Call it first thing in `main` and in tests;
 /// calling it again does nothing.

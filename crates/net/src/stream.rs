@@ -1,5 +1,6 @@
 //! A server's connection, plain or TLS, that gives its place back when it ends.
 
+use std::fmt::Debug;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,30 +8,41 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
+/// Bytes in both directions, wherever they come from.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin + Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + Debug> Duplex for T {}
+
 /// An accepted connection.
 #[derive(Debug)]
 pub struct Stream {
     inner: Inner,
     /// The place among the listener's connections; free again when the stream is dropped.
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
 enum Inner {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+    Other(Box<dyn Duplex>),
 }
 
 impl Stream {
     pub(crate) const fn plain(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        Self { inner: Inner::Plain(stream), _place: place }
+        Self { inner: Inner::Plain(stream), _place: Some(place) }
     }
 
     pub(crate) fn tls(
         stream: tokio_rustls::server::TlsStream<TcpStream>,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { inner: Inner::Tls(Box::new(stream)), _place: place }
+        Self { inner: Inner::Tls(Box::new(stream)), _place: Some(place) }
+    }
+
+    /// A connection that no listener accepted, such as one of a simulated network.
+    pub fn over(stream: impl Duplex + 'static) -> Self {
+        Self { inner: Inner::Other(Box::new(stream)), _place: None }
     }
 
     /// Whether the connection is protected.
@@ -48,6 +60,7 @@ impl AsyncRead for Stream {
         match &mut self.get_mut().inner {
             Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
+            Inner::Other(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -57,6 +70,7 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().inner {
             Inner::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+            Inner::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -64,6 +78,7 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().inner {
             Inner::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Inner::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -71,6 +86,7 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().inner {
             Inner::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Inner::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

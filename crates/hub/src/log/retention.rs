@@ -15,9 +15,10 @@ pub(super) async fn keep(
 ) {
     loop {
         let full = tokio::select! {
+            biased;
             () = tasks.stopping() => return,
-            () = tokio::time::sleep(options.retention_interval) => false,
             () = partition.full() => true,
+            () = tokio::time::sleep(options.retention_interval) => false,
         };
         let Some(log) = partition.current() else { continue };
         let (at, options, now) = (partition.clone(), options.clone(), clock.now());
@@ -29,7 +30,7 @@ pub(super) async fn keep(
             }
             Ok(())
         };
-        match tokio::task::spawn_blocking(work).await {
+        match tasks.blocking(work).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(
                 partition = partition.index(), code = %error.code(), %error, "old messages could not be deleted"
