@@ -1,5 +1,6 @@
 // A pretended console for working on the page: moving values of 5,000 series, broken servers, gaps, bad quality.
-// A development tool; it is not part of the product. `--empty` shows a platform before its first value, `--port N`.
+// A development tool; it is not part of the product. `--empty` shows a platform before its first value, `--port N`,
+// `--series N` for another number of series, `--rate N` for so many events of values a second (default 1).
 import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -15,6 +16,7 @@ const empty = process.argv.includes('--empty');
 const port = Number(process.argv[process.argv.indexOf('--port') + 1] || 8099);
 const series = empty ? [] : SERIES;
 const byId = new Map(series.map((each) => [each.id, each]));
+const rate = Number(process.argv[process.argv.indexOf('--rate') + 1] || 1);
 const token = process.env.GEMBA_FAKE_TOKEN ?? randomBytes(32).toString('hex');
 const user = { name: null, password: null };
 const sessions = new Map();
@@ -92,12 +94,16 @@ function live(request, response, query) {
   const event = (name, value) => response.write(`event: ${name}\ndata: ${json(value)}\n\n`);
   event('values', { series: Object.fromEntries(wanted.map((each) => [each.id, lastOf(each, Date.now())])) });
   event('flow', flowNow());
+  let beats = 0;
   const timer = setInterval(() => {
-    const second = Math.floor(Date.now() / 1000);
+    const now = Date.now();
+    const second = Math.floor(now / 1000);
+    const time = rate > 1 ? { sourceTimestamp: stamp(now), serverTimestamp: stamp(now + 1) } : {};
     const changed = wanted.map((each) => [each.id, sampleAt(each, second)]).filter(([, sample]) => sample);
-    if (changed.length > 0) event('values', { series: Object.fromEntries(changed) });
-    event('flow', flowNow());
-  }, 1000);
+    if (changed.length > 0) event('values', { series: Object.fromEntries(changed.map(([id, sample]) => [id, { ...sample, ...time }])) });
+    if (beats % rate === 0) event('flow', flowNow());
+    beats += 1;
+  }, 1000 / rate);
   request.on('close', () => clearInterval(timer));
 }
 

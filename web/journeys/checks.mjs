@@ -28,6 +28,32 @@ export function watchComplaints(page) {
   return complaints;
 }
 
+/**
+ * Waits until the page is at rest: fonts there, nothing on its way, nothing in motion, and every box where it was for
+ * some frames. Texts may change; live values do.
+ */
+export async function atRest(page) {
+  await page.evaluate(() => document.fonts.ready);
+  await page.waitForFunction(() => !document.querySelector('[data-waiting], [aria-busy=true]') && document.getAnimations().every((each) => each.playState !== 'running'));
+  await page.evaluate(
+    (frames) =>
+      new Promise((done) => {
+        let before = '';
+        let same = 0;
+        const boxes = () => [...document.querySelectorAll('main, main > *, canvas, [role=dialog]')].map((each) => { const { x, y, width, height } = each.getBoundingClientRect(); return [x, y, width, height].map(Math.round).join(); }).join(' ');
+        const look = () => {
+          const now = `${window.innerWidth} ${boxes()}`;
+          same = now === before ? same + 1 : 0;
+          before = now;
+          if (same >= frames) done();
+          else window.requestAnimationFrame(look);
+        };
+        look();
+      }),
+    5,
+  );
+}
+
 export async function axe(page, journal, name) {
   await page.evaluate(axeSource);
   const result = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }));

@@ -2,14 +2,15 @@
 import { statSync } from 'node:fs';
 
 /** Waits until a text differs from what it was: live values move. */
-async function moves(page, locator, within = 8000) {
-  const before = await locator.innerText();
-  const end = Date.now() + within;
-  while (Date.now() < end) {
-    await page.waitForTimeout(200);
-    if ((await locator.innerText()) !== before) return true;
-  }
-  return false;
+async function moves(page, locator) {
+  const element = await locator.elementHandle();
+  const before = await element.innerText();
+  await page.waitForFunction(([shown, text]) => shown.innerText !== text, [element, before]);
+}
+
+/** Presses keys as fast as they can be sent. */
+async function pressAll(page, ...keys) {
+  await Promise.all(keys.map((key) => page.keyboard.press(key)));
 }
 
 const palette = (page) => page.getByRole('dialog').getByRole('combobox');
@@ -27,32 +28,35 @@ export async function visitFlow({ page, base, journal, look }) {
   for (const stage of ['Field', 'Edge', 'Hub', 'Store']) await page.getByRole('region', { name: stage, exact: true }).waitFor();
   journal.check('flow shows the four stages', true);
   await page.getByRole('table', { name: 'Servers' }).waitFor();
-  journal.check('the pulse moves', await moves(page, page.getByRole('contentinfo')));
+  await moves(page, page.getByRole('contentinfo'));
+  journal.check('the pulse moves', true);
   await look('flow', () => page.getByRole('table', { name: 'Servers' }).waitFor());
   await page.keyboard.press('u');
   await page.getByRole('contentinfo').getByText('UTC').waitFor();
   await page.keyboard.press('u');
-  journal.check('U switches to UTC and back', (await page.getByRole('contentinfo').getByText('UTC').count()) === 0);
+  await page.getByRole('contentinfo').getByText('UTC').waitFor({ state: 'detached' });
+  journal.check('U switches to UTC and back', true);
   await page.keyboard.press('Control+k');
-  await palette(page).waitFor();
   await page.keyboard.type('deutsch');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Was einen Menschen braucht' }).waitFor();
   await look('flow-german');
   await page.keyboard.press('Control+k');
-  await palette(page).waitFor();
   await page.keyboard.type('english');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'What needs a person' }).waitFor();
   journal.check('the palette changes the language', (await page.locator('html').getAttribute('lang')) === 'en');
   const row = page.getByRole('table', { name: 'Servers' }).getByRole('button').first();
-  await row.click();
+  await row.focus();
+  await page.keyboard.press('Enter');
   await page.getByRole('list', { name: 'From the network to the source' }).waitFor();
-  journal.check('a server opens its chain, and the address says so', /[?&]source=/.test(page.url()));
+  await page.waitForURL(/[?&]source=/);
+  journal.check('a server opens its chain, and the address says so', true);
   await look('flow-chain');
   await page.goBack();
   await page.getByRole('list', { name: 'From the network to the source' }).waitFor({ state: 'detached' });
-  journal.check('going back folds the chain', !/[?&]source=/.test(page.url()));
+  await page.waitForURL((address) => !address.searchParams.has('source'));
+  journal.check('going back folds the chain', true);
 }
 
 export async function visitSeries({ page, base, journal, look }) {
@@ -60,7 +64,8 @@ export async function visitSeries({ page, base, journal, look }) {
   const table = page.getByRole('treegrid', { name: 'Series' });
   const rows = table.locator('[role=row][data-row]');
   await rows.first().waitFor();
-  journal.check('series move', await moves(page, table));
+  await moves(page, table);
+  journal.check('series move', true);
   await look('series', () => rows.first().waitFor());
   const drawn = await rows.count();
   journal.check('only rows in sight exist', drawn > 0 && drawn < 80, `${drawn} rows`);
@@ -68,23 +73,25 @@ export async function visitSeries({ page, base, journal, look }) {
   const name = (await rows.nth(1).locator('[role=gridcell]').nth(1).innerText()).split('\n')[0];
   await page.keyboard.press('/');
   await page.keyboard.type(name);
-  await page.waitForURL(/[?&]q=/);
-  await page.waitForTimeout(600);
-  journal.check('the search finds the series', (await rows.first().innerText()).includes(name.split(' ')[0]));
+  await page.waitForURL((address) => address.searchParams.get('q') === name);
+  await rows.first().getByText(name, { exact: true }).first().waitFor();
+  await page.locator('[role=treegrid][aria-busy=true]').waitFor({ state: 'detached' });
+  journal.check('the search finds the series', true);
 
   await rows.first().focus();
   await page.keyboard.press('Enter');
   await table.getByRole('list', { name: 'From the network to the source' }).waitFor();
-  journal.check('Enter opens a row, and the address says so', /[?&]open=\d+/.test(page.url()));
-  await page.keyboard.press(' ');
-  await page.waitForURL(/[?&]s=\d+/);
-  await page.keyboard.press('ArrowDown');
-  await page.keyboard.press(' ');
-  await page.waitForTimeout(400);
+  await page.waitForURL(/[?&]open=\d+/);
+  journal.check('Enter opens a row, and the address says so', true);
+  const others = (await rows.count()) > 1;
+  await (others ? pressAll(page, ' ', 'ArrowDown', ' ') : pressAll(page, ' '));
+  await page.waitForURL(others ? /[?&]s=\d+,\d+/ : /[?&]s=\d+/);
+  await page.getByRole('region', { name: 'Chosen series' }).getByText(others ? '2 series' : '1 series').waitFor();
+  journal.check('quick keys choose one row and the next', true);
   await look('series-open');
   const before = await stateOf(page);
   await page.reload();
-  await rows.first().waitFor();
+  await page.getByRole('list', { name: 'From the network to the source' }).waitFor();
   const after = await stateOf(page);
   journal.check('a reload changes nothing', before === after, `${before} became ${after}`);
   await page.goto(`${base}/series?by=server`);
@@ -105,6 +112,7 @@ export async function visitTrends({ page, base, journal, look }) {
   await look('trends-empty');
   await page.keyboard.press('Control+k');
   await palette(page).waitFor();
+  await page.getByRole('option').first().waitFor();
   await look('palette');
   await page.keyboard.press('Escape');
   await palette(page).waitFor({ state: 'detached' });
@@ -112,17 +120,15 @@ export async function visitTrends({ page, base, journal, look }) {
   await palette(page).waitFor();
   await page.getByRole('option').nth(3).waitFor();
   const wanted = Math.min(4, await page.getByRole('option').count());
-  for (let count = 0; count < wanted; count += 1) {
-    await page.keyboard.press('Enter');
-    await page.waitForTimeout(150);
-    await page.keyboard.press('ArrowDown');
-  }
+  await pressAll(page, ...Array.from({ length: wanted }, () => ['Enter', 'ArrowDown']).flat());
+  await page.waitForURL((address) => address.searchParams.get('s')?.split(',').length === wanted);
   await page.keyboard.press('Escape');
+  await palette(page).waitFor({ state: 'detached' });
   await page.locator('.u-over').first().waitFor();
-  journal.check('the palette adds series to the trend', new URL(page.url()).searchParams.get('s')?.split(',').length === wanted, page.url());
-  await page.waitForTimeout(1200);
+  journal.check('the palette adds series to the trend', true);
   await look('trends', () => page.locator('.u-over').first().waitFor());
-  journal.check('readings move', await moves(page, page.getByRole('table')));
+  await moves(page, page.getByRole('table'));
+  journal.check('readings move', true);
 
   for (const [button, ending] of [['CSV', '.csv'], ['PNG', '.png']]) {
     const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: button, exact: true }).click()]);
@@ -136,14 +142,13 @@ export async function visitTrends({ page, base, journal, look }) {
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.5, box.y + 40, { steps: 5 });
   await page.mouse.up();
-  await page.waitForURL(/[?&]from=/);
-  journal.check('the brush zooms, and the address says so', /[?&]from=.*[?&]to=/.test(page.url()));
+  await page.waitForURL(/[?&]from=.*[?&]to=/);
+  journal.check('the brush zooms, and the address says so', true);
   const zoomed = page.url();
   await page.mouse.move(box.x + box.width * 0.5, box.y + 40);
   await page.mouse.wheel(0, -400);
   await page.waitForFunction((before) => window.location.href !== before, zoomed);
   journal.check('the wheel zooms', true);
-  await page.waitForTimeout(900);
   await look('trends-zoomed', () => page.locator('.u-over').first().waitFor());
   await page.getByRole('group', { name: /^Trend/ }).focus();
   await page.keyboard.press('Home');
@@ -151,6 +156,5 @@ export async function visitTrends({ page, base, journal, look }) {
   journal.check('Home goes live', true);
   await page.getByRole('button', { name: 'Shared axes' }).click();
   await page.waitForURL(/axes=shared/);
-  await page.waitForTimeout(600);
   await look('trends-shared', () => page.locator('.u-over').first().waitFor());
 }

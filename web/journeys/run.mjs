@@ -5,13 +5,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBrowser } from './browser.mjs';
-import { axe, Journal, noSidewaysScroll, targets, watchComplaints } from './checks.mjs';
+import { atRest, axe, Journal, noSidewaysScroll, targets, watchComplaints } from './checks.mjs';
+import { argument } from './entering.mjs';
 import { visitFlow, visitSeries, visitTrends } from './places.mjs';
-
-function argument(name, fallback) {
-  const at = process.argv.indexOf(`--${name}`);
-  return at > 0 ? process.argv[at + 1] : fallback;
-}
 
 const firstStart = argument('first-start', process.env.GEMBA_FIRST_START);
 const base = argument('base', process.env.GEMBA_BASE) ?? (firstStart ? new URL(firstStart).origin : undefined);
@@ -27,6 +23,8 @@ if (shots) mkdirSync(shots, { recursive: true });
 const journal = new Journal();
 const { context, close } = await openBrowser();
 const page = context.pages()[0] ?? (await context.newPage());
+// A slow machine is slow, not broken.
+page.setDefaultTimeout(120_000);
 const complaints = watchComplaints(page);
 
 const WIDTHS = [['desk', { width: 1440, height: 900 }], ['phone', { width: 390, height: 844 }]];
@@ -38,7 +36,7 @@ async function look(name, settle = async () => undefined) {
     for (const [width, size] of WIDTHS) {
       await page.setViewportSize(size);
       await settle();
-      await page.waitForTimeout(350);
+      await atRest(page);
       if (shots) await page.screenshot({ path: join(shots, `${name}-${width}-${scheme}.png`) });
       await axe(page, journal, `${name} ${width} ${scheme}`);
       await noSidewaysScroll(page, journal, `${name} ${width}`);

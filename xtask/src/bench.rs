@@ -1,33 +1,40 @@
 //! `cargo x bench`: CPU seconds per million values and memory, of edge and platform as processes of their own
 //! over the simulated plant. CPU time hardly notices a busy machine; that is why it is the figure.
 
-mod chain;
-mod process;
+mod clients;
+mod stores;
 
-use crate::run;
+use crate::chain::process::Usage;
+use crate::chain::{Chain, Setup};
+use crate::{peers, run};
 use anyhow::{Context, Result, bail};
-use chain::{Chain, Load};
-use process::Usage;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+/// A load of the simulator.
+struct Load {
+    name: &'static str,
+    what: &'static str,
+    arguments: &'static [&'static str],
+}
 
 /// What is measured.
 const LOADS: &[Load] = &[
     Load {
         name: "large",
         what: "75 servers, 4,500 tags each, 84,375 values/s",
-        arguments: &["--preset", "large"],
+        arguments: &["load", "--preset", "large"],
     },
     Load {
         name: "50k-10hz",
         what: "10 servers, 50,000 tags at 10 Hz, 500,000 values/s offered",
-        arguments: &["--servers", "10", "--tags", "5000", "--period", "100"],
+        arguments: &["load", "--servers", "10", "--tags", "5000", "--period", "100"],
     },
     Load {
         name: "small",
         what: "25 servers, 300 tags each, 1,875 values/s",
-        arguments: &["--preset", "small"],
+        arguments: &["load", "--preset", "small"],
     },
 ];
 
@@ -47,31 +54,78 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let seconds: u64 =
         value("--seconds").map_or(Ok(30), |text| text.parse()).context("--seconds needs a number")?;
     let only = value("--only");
-    let binary = binary(args)?;
-    let mut figures = vec![idle(&binary)?];
-    for load in LOADS.iter().filter(|load| only.as_deref().is_none_or(|name| name == load.name)) {
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    let profile = value("--profile").unwrap_or_else(|| "release".to_owned());
+    peers::set_up_for_bench()?;
+    let binary = binary(&profile)?;
+    let mut report = Report::default();
+    if wanted("idle") {
+        report.chain.push(idle(&binary)?);
+    }
+    for load in LOADS.iter().filter(|load| wanted(load.name)) {
         run::say(&format!("{}: {} …", load.name, load.what));
-        figures.push(measure(&binary, load, Duration::from_secs(seconds))?);
+        report.chain.push(measure(&binary, load, Duration::from_secs(seconds))?);
+    }
+    if wanted("clients") {
+        report.clients = clients::measure(&binary, seconds.min(10))?;
+    }
+    if wanted("stores") {
+        report.stores = Some(stores::measure(&profile)?);
     }
     if args.iter().any(|arg| arg == "--json") {
-        let items: Vec<Value> = figures.iter().map(Figure::json).collect();
-        run::say(&serde_json::to_string_pretty(&json!({ "items": items }))?);
+        run::say(&serde_json::to_string_pretty(&report.json())?);
     } else {
-        print(&figures);
+        report.print();
     }
     Ok(())
 }
 
-/// Release, unless a quick look at a debug build is asked for.
-fn binary(args: &[String]) -> Result<PathBuf> {
-    let (profile, folder) =
-        if args.iter().any(|arg| arg == "--debug") { ("dev", "debug") } else { ("release", "release") };
+/// All that was measured in one run.
+#[derive(Default)]
+struct Report {
+    chain: Vec<Figure>,
+    clients: Vec<clients::Figure>,
+    stores: Option<stores::Figures>,
+}
+
+impl Report {
+    fn json(&self) -> Value {
+        let chain: Vec<Value> = self.chain.iter().map(Figure::json).collect();
+        let clients: Vec<Value> = self.clients.iter().map(clients::Figure::json).collect();
+        let stores = self.stores.as_ref();
+        json!({
+            "items": chain,
+            "clients": clients,
+            "historian": stores.map(|figures| figures.historian.clone()),
+            "stores": stores.map(|figures| figures.stores.clone()),
+        })
+    }
+
+    fn print(&self) {
+        if !self.chain.is_empty() {
+            print(&self.chain);
+        }
+        if !self.clients.is_empty() {
+            run::say(&format!("\n{}", clients::HEAD));
+            self.clients.iter().for_each(|figure| run::say(&figure.row()));
+        }
+        if let Some(figures) = &self.stores {
+            run::say("\nHistorian alone:");
+            figures.historian.iter().for_each(|line| run::say(&format!("  {line}")));
+            run::say(&format!("\n{}", stores::HEAD));
+            figures.stores.iter().for_each(|store| run::say(&stores::row(store)));
+        }
+    }
+}
+
+fn binary(profile: &str) -> Result<PathBuf> {
     run::cargo(&["build", "--profile", profile, "-p", "gemba", "--bin", "gemba"])?;
+    let folder = if profile == "dev" { "debug" } else { profile };
     Ok(run::target().join(folder).join("gemba"))
 }
 
 fn idle(binary: &std::path::Path) -> Result<Figure> {
-    let chain = Chain::start(binary, None)?;
+    let chain = Chain::start(binary, &Setup::default())?;
     let before = Instant::now();
     let (edge, platform) = (chain.edge()?, chain.platform()?);
     std::thread::sleep(Duration::from_secs(5));
@@ -89,7 +143,7 @@ fn idle(binary: &std::path::Path) -> Result<Figure> {
 }
 
 fn measure(binary: &std::path::Path, load: &Load, time: Duration) -> Result<Figure> {
-    let chain = Chain::start(binary, Some(load))?;
+    let chain = Chain::start(binary, &Setup { plants: &[load.arguments], ..Setup::default() })?;
     chain.wait_until_flowing()?;
     let (began, values) = (Instant::now(), chain.values()?);
     let (edge, platform) = (chain.edge()?, chain.platform()?);

@@ -1,9 +1,14 @@
 //! `cargo x`: the one developer command. No shell scripts anywhere else.
 
 mod bench;
+mod chain;
+mod deny;
+mod fuzz;
 mod layers;
 mod peers;
 mod run;
+mod sim;
+mod soak;
 mod test;
 mod tidy;
 mod web;
@@ -20,12 +25,17 @@ cargo x <command>
   check               type-check and lint the workspace
   layers              hold layers.toml against the crate graph
   tidy                file sizes, module headers, banned words, a page for each error code
-  bench [--json]      CPU seconds per million, memory and ratios, in release
+  deny                hold deny.toml against licences, banned crates and sources of all dependencies
+  bench [--json] [--only NAME] [--seconds N] [--profile NAME]
+                      CPU seconds per million, memory and ratios beside other people's software, in release;
+                      NAME: idle, large, 50k-10hz, small, hub, clients, stores
   soak kills --n N [--seed S]
                       N random kills, cuts and full disks; checks that nothing was lost
+  soak day [--factor F]
+                      24 h of plant time, F times as fast, with servers that misbehave: memory, disk, drain
   sim [--seed N] [--seeds COUNT] [--hours H]
                       the chain under faults in virtual time; a seed that fails prints its command
-  fuzz [target] [--seconds N]
+  fuzz [target] [--seconds N] [--seed S] [--input HEX] [--list]
                       every parser of outside bytes over its corpus and seeded mutations
   web                 build the page (needs Node.js 20.19 or newer)
   dist                the release binary with the page inside
@@ -61,10 +71,11 @@ fn dispatch(args: &[String]) -> Result<()> {
         }
         "layers" => layers::run(),
         "tidy" => tidy::run(),
+        "deny" => deny::run(),
         "bench" => bench::run(rest),
-        "soak" => test::soak(rest),
-        "sim" => test::sim(rest),
-        "fuzz" => test::fuzz(rest),
+        "soak" => soak::run(rest),
+        "sim" => sim::run(rest),
+        "fuzz" => fuzz::run(rest),
         "web" => web::build(),
         "dist" => {
             web::build()?;

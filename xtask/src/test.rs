@@ -1,6 +1,6 @@
 //! `cargo x test`: every check and test of the house, and the one line that closes it.
 
-use crate::{layers, peers, root, run, tidy, web};
+use crate::{deny, layers, peers, root, run, tidy, web};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -24,6 +24,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if args.is_empty() {
         step(&mut tally, "layers", layers::run());
         step(&mut tally, "tidy", tidy::run());
+        step(&mut tally, "deny", deny::run());
     }
     step(&mut tally, "page", web::build());
     peers::set_up()?;
@@ -99,7 +100,7 @@ fn rust_tests(tally: &mut Tally, args: &[String]) -> Result<()> {
 }
 
 /// What tests read about their surroundings.
-fn environment() -> Vec<(&'static str, PathBuf)> {
+pub(crate) fn environment() -> Vec<(&'static str, PathBuf)> {
     vec![
         ("GEMBA_PEERS", peers::folder()),
         ("GEMBA_SKIPPED", skipped_file()),
@@ -114,48 +115,6 @@ fn counts(line: &str) -> Option<(u64, u64)> {
     let number = |part: &str, word: &str| part.trim().strip_suffix(word)?.trim().parse().ok();
     let mut parts = rest.split(';');
     Some((number(parts.next()?, "passed")?, number(parts.next()?, "failed")?))
-}
-
-/// `soak kills --n N [--seed S]`.
-pub(crate) fn soak(args: &[String]) -> Result<()> {
-    if args.first().map(String::as_str) != Some("kills") {
-        bail!("usage: cargo x soak kills --n N [--seed S]");
-    }
-    let value = |name: &str| args.iter().skip_while(|arg| *arg != name).nth(1).cloned();
-    peers::set_up()?;
-    let mut command = run::cargo_command(&[
-        "test",
-        "--release",
-        "-p",
-        "gemba",
-        "--test",
-        "it",
-        "--",
-        "kills",
-        "--nocapture",
-    ]);
-    command.envs(environment()).env("GEMBA_SOAK_EVENTS", value("--n").unwrap_or_else(|| "1000".to_owned()));
-    if let Some(seed) = value("--seed") {
-        command.env("GEMBA_SOAK_SEED", seed);
-    }
-    run::check(&mut command)
-}
-
-/// `sim …`: the arguments are those of the program.
-pub(crate) fn sim(args: &[String]) -> Result<()> {
-    let build = ["build", "--quiet", "--profile", "bench-lite", "-p", "gemba-chaos", "--bin", "gemba-chaos"];
-    run::cargo(&build)?;
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    run::hand_over(&run::target().join("bench-lite/gemba-chaos"), &args)
-}
-
-/// `fuzz [target] [--seconds N]`: the seeded mutations of the test suites, for longer.
-pub(crate) fn fuzz(args: &[String]) -> Result<()> {
-    let seconds =
-        args.iter().skip_while(|arg| *arg != "--seconds").nth(1).cloned().unwrap_or_else(|| "60".to_owned());
-    let filter = args.first().filter(|arg| !arg.starts_with("--")).map_or("fuzz", String::as_str);
-    let mut command = run::cargo_command(&["test", "--workspace", "--", filter, "--nocapture"]);
-    run::check(command.env("GEMBA_FUZZ_SECONDS", seconds))
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! Small rooms, said purposes, no banned words: what a reviewer would otherwise repeat.
 
-use crate::{root, run};
+mod error_pages;
+mod sizes;
+
+use crate::root;
 use anyhow::{Context, Result, bail};
+use error_pages::error_pages;
+use sizes::Sizes;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Longer files fail.
 const LINES_MAX: usize = 800;
-/// Longer files are counted and named.
-const LINES_NOTED: usize = 500;
 /// Longer lines fail (rustfmt leaves long strings alone, so this is wider than its limit).
 const COLUMNS_MAX: usize = 160;
 
@@ -26,33 +29,19 @@ const BANNED: &[(&str, &str)] = &[
 
 pub(crate) fn run() -> Result<()> {
     let mut faults = Vec::new();
-    let (mut files, mut lines, mut noted) = (0, Vec::new(), Vec::new());
+    let mut sizes = Sizes::default();
     for path in rust_files(&root())? {
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
         faults.extend(faults_in(&shown, &text));
-        files += 1;
-        let count = text.lines().count();
-        lines.push(count);
-        if count > LINES_NOTED {
-            noted.push(format!("{shown} ({count})"));
-        }
+        sizes.add(&shown, &text);
     }
+    faults.extend(sizes.faults());
     faults.extend(error_pages()?);
     if !faults.is_empty() {
         bail!("tidy: {} fault(s)\n  {}", faults.len(), faults.join("\n  "));
     }
-    lines.sort_unstable();
-    let at = |share: usize| {
-        lines.get((lines.len() * share / 100).min(lines.len().saturating_sub(1))).copied().unwrap_or(0)
-    };
-    run::say(&format!(
-        "tidy: {files} Rust files, median {} lines, 95th percentile {}, longest {}; over {LINES_NOTED}: {}",
-        at(50),
-        at(95),
-        lines.last().copied().unwrap_or(0),
-        if noted.is_empty() { "none".to_owned() } else { noted.join(", ") }
-    ));
+    sizes.print();
     Ok(())
 }
 
@@ -111,56 +100,6 @@ fn faults_in(shown: &str, text: &str) -> Vec<String> {
     faults
 }
 
-/// Each error code has a page, each page a code.
-fn error_pages() -> Result<Vec<String>> {
-    let mut codes = std::collections::BTreeMap::new();
-    let mut mentioned = String::new();
-    for path in rust_files(&root().join("crates"))? {
-        let text = fs::read_to_string(&path)?;
-        // A code may also stand inside a longer text.
-        text.match_indices("GMB-").for_each(|(at, _)| mentioned.extend(text.get(at..at + 12)));
-        for code in codes_in(&text) {
-            codes.entry(code).or_insert_with(|| path.clone());
-        }
-    }
-    let folder = root().join("docs/errors");
-    let mut faults = Vec::new();
-    let mut pages = Vec::new();
-    if folder.is_dir() {
-        for entry in fs::read_dir(&folder)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if let Some(code) = name.strip_suffix(".md").filter(|code| code.starts_with("GMB-")) {
-                pages.push(code.to_owned());
-            }
-        }
-    }
-    for (code, path) in &codes {
-        if !pages.contains(code) {
-            faults.push(format!("{} uses {code}, which has no page docs/errors/{code}.md", path.display()));
-        }
-    }
-    for page in pages.iter().filter(|page| !mentioned.contains(page.as_str())) {
-        faults.push(format!("docs/errors/{page}.md describes a code that nothing uses"));
-    }
-    Ok(faults)
-}
-
-/// Codes written as whole string literals, such as `"GMB-UA-003"`.
-fn codes_in(text: &str) -> Vec<String> {
-    let quoted = text.split('"').filter(|part| part.starts_with("GMB-"));
-    quoted
-        .filter(|part| {
-            let mut parts = part.split('-').skip(1);
-            let area = parts.next().is_some_and(|area| {
-                (2..=4).contains(&area.len()) && area.bytes().all(|b| b.is_ascii_uppercase())
-            });
-            area && parts.next().is_some_and(|n| n.len() == 3 && n.bytes().all(|b| b.is_ascii_digit()))
-                && parts.next().is_none()
-        })
-        .map(str::to_owned)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,11 +119,5 @@ mod tests {
             crates/a/src/b/mod.rs: modules are `x.rs` + `x/`, not `mod.rs`
             crates/a/src/b/mod.rs:2: `#[ignore` is banned: a test that does not run proves nothing"#]]
         .assert_eq(&faults.join("\n"));
-    }
-
-    #[test]
-    fn codes_are_found_only_as_whole_literals() {
-        let codes = codes_in(r#"ErrorCode("GMB-UA-003"); "GMB-UA-3"; "see GMB-UA-004"; "GMB-WAL-010""#);
-        assert_eq!(codes, ["GMB-UA-003", "GMB-WAL-010"]);
     }
 }

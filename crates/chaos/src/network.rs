@@ -4,8 +4,8 @@ use crate::trace::Trace;
 use crate::wire::Wire;
 use gemba_base::Tasks;
 use gemba_hub::MqttFront;
-use gemba_net::mqtt::Dial;
-use gemba_net::{ConnectError, Duplex, Stream};
+use gemba_net::ConnectError;
+use gemba_net::mqtt::{Dial, Duplex};
 use gemba_testkit::Rng;
 use parking_lot::Mutex;
 use std::fmt;
@@ -120,7 +120,7 @@ impl Network {
         way.wires.retain(|wire| !wire.is_gone());
         way.wires.push(wire);
         let peer = ([10, 0, 0, edge as u8], 1024).into();
-        let session = async move { front.serve(Stream::over(at_hub), peer).await };
+        let session = async move { front.serve(at_hub, peer).await };
         drop(tasks.spawn(session));
         self.trace.note(format_args!("edge-{edge} dials"));
         Some(Ok(Box::new(device)))

@@ -209,4 +209,30 @@ mod tests {
             assert_eq!(params(query).expect("parses").limit(10, 100).expect("a limit"), limit);
         }
     }
+
+    /// All that routes read from a query.
+    fn query_of_bytes(bytes: &[u8]) {
+        let visible = |byte: &u8| if byte.is_ascii_graphic() { *byte as char } else { '_' };
+        let text: String = bytes.iter().map(visible).collect();
+        let Ok(uri) = format!("/x?{text}").parse::<Uri>() else { return };
+        let known = ["from", "to", "limit", "count", "series", "search", "order", "continuationToken"];
+        let params = match Params::parse(&uri, &known.map(str::to_owned)) {
+            Ok(params) => params,
+            Err(error) => return assert!(error.to_string().len() < 1_000, "an answer is bounded: {error}"),
+        };
+        assert!(params.limit(10, 100).is_ok_and(|limit| limit <= 100) || params.text("limit").is_some());
+        for name in known {
+            let now = DateTime::from_ticks(133_000_000_000_000_000);
+            let errors = [params.time(name, now).err(), params.number(name, 1..=9).err()];
+            for error in errors.into_iter().flatten() {
+                assert!(error.to_string().len() < 1_000, "an answer is bounded: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn fuzz_query() {
+        let words = ["from=", "&to=now-1h", "limit=", "%2B", "%", "&", "=", "-9999999999999w", "order=asc"];
+        gemba_testkit::fuzz::Target::new("console-query", query_of_bytes).words(words).run();
+    }
 }

@@ -96,4 +96,22 @@ mod tests {
         );
         assert!(Checkpoint::parse(b"{").is_err());
     }
+
+    #[test]
+    fn fuzz_checkpoint() {
+        let cursors = BTreeMap::from([("k".to_owned(), vec![0, 255]), ("l".to_owned(), Vec::new())]);
+        let (log, offset, next_sequence) = ("0123456789abcdef".into(), 9, 8);
+        let (unacknowledged_offset, unacknowledged_sequence) = (7, 6);
+        let example = Checkpoint {
+            log,
+            offset,
+            next_sequence,
+            unacknowledged_offset,
+            unacknowledged_sequence,
+            cursors,
+        };
+        gemba_testkit::fuzz::Target::new("edge-checkpoint", crate::fuzz::checkpoint)
+            .inputs([example.print()])
+            .run();
+    }
 }

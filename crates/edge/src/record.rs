@@ -211,4 +211,9 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn fuzz_record() {
+        gemba_testkit::fuzz::Target::new("edge-record", crate::fuzz::record).inputs([example()]).run();
+    }
 }

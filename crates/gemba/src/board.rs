@@ -97,3 +97,37 @@ fn silence(device: &str, heard: DateTime) -> Problem {
         urgency: 3,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gemba_api::Stage;
+    use gemba_base::SystemClock;
+
+    /// A message that claims to be a status changes nothing but its own device's row.
+    fn status_of_bytes(bytes: &[u8]) {
+        let clock = Arc::new(SystemClock::new());
+        let board = Board::new(clock.clone());
+        let message = DeviceMessage {
+            device: "edge-1".to_owned(),
+            module: None,
+            enqueued: clock.now(),
+            system: Vec::new(),
+            properties: vec![(properties::KIND.to_owned(), properties::KIND_STATUS.to_owned())],
+            body: bytes.to_vec().into(),
+        };
+        assert!(board.wants(&message));
+        board.durable(message, 0, 0);
+        assert!(board.reports().iter().all(|report| report.instance == "edge-1"));
+    }
+
+    #[test]
+    fn fuzz_status() {
+        let now = SystemClock::new().now();
+        let mut field = StageReport::idle(Stage::Field, "another", now);
+        field.problems.push(silence("edge-2", now));
+        let stages = vec![field, StageReport::idle(Stage::Edge, "x", now)];
+        let input = serde_json::to_vec(&StatusMessage { version: 1, stages }).expect("is written");
+        gemba_testkit::fuzz::Target::new("gemba-status", status_of_bytes).inputs([input]).run();
+    }
+}

@@ -44,3 +44,43 @@ pub(crate) fn read<T: DeserializeOwned>(disk: &dyn Disk, path: &Path) -> Result<
     }
     serde_json::from_str(envelope.content.get()).map_err(damaged)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{FOLDER, Manifest, ManifestStore};
+    use gemba_testkit::FaultyDisk;
+    use std::sync::Arc;
+
+    const ROOT: &str = "/hist/v1";
+
+    /// The bytes as a manifest's file, and as the content of one whose checksum is right.
+    fn manifest_of_bytes(bytes: &[u8]) {
+        let folder = Path::new(ROOT).join(FOLDER);
+        let (one, current) = (folder.join("1.json"), folder.join("CURRENT"));
+        let disk = FaultyDisk::new(1);
+        disk.install(&current, b"1\n");
+        disk.install(&one, bytes);
+        drop(read::<Manifest>(&disk, &one));
+        if let Ok(content) = serde_json::from_slice::<Box<RawValue>>(bytes)
+            && let Ok(sealed) = seal(&one, &content)
+        {
+            disk.install(&one, &sealed);
+        }
+        let Ok(opened) = ManifestStore::open(Arc::new(disk), Path::new(ROOT)) else { return };
+        drop((opened.store.read_gaps(), opened.store.read_pending()));
+    }
+
+    #[test]
+    fn fuzz_manifest() {
+        let content = serde_json::to_vec(&Manifest::default()).expect("is written");
+        let sealed = seal(Path::new("x"), &Manifest::default()).expect("is written");
+        let target = gemba_testkit::fuzz::Target::new("historian-manifest", manifest_of_bytes).words([
+            "\"files\":[]",
+            "../",
+            "\"gaps\":\"x\"",
+            "\"number\":18446744073709551615",
+        ]);
+        target.inputs([content, sealed]).executions(4_000).run();
+    }
+}

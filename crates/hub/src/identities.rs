@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 const COLLECTION: &str = "identities";
+/// Collections of the hub whose documents hold secrets: the store should encrypt them.
+pub const SECRET_COLLECTIONS: &[&str] = &[COLLECTION];
 /// Bytes of a generated key, as the service makes them.
 const KEY_BYTES: usize = 32;
 /// Devices and modules of one hub.
@@ -34,7 +36,7 @@ pub struct DeviceIdentity {
     pub etag: Etag,
 }
 
-/// The stored form. Keys are in clear: the store's file is private, and whoever verifies a SAS token needs them.
+/// The stored form. Keys are in clear here, because whoever verifies a SAS token needs them; the store encrypts.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Stored {

@@ -17,7 +17,7 @@ pub mod tap;
 pub use connections::{ConnectionInfo, Connections};
 pub use error::HubError;
 pub use flow::HubFlow;
-pub use identities::{DeviceIdentity, Identities};
+pub use identities::{DeviceIdentity, Identities, SECRET_COLLECTIONS};
 pub use log::{HubLog, HubLogOptions};
 pub use mqtt::{MqttFront, MqttOptions};
 pub use reason::EndReason;

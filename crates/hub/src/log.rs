@@ -69,6 +69,31 @@ struct Inner {
     handed_out: Vec<AtomicU64>,
     /// Values in what was handed out, as messages say.
     values_out: AtomicU64,
+    retention: Retention,
+}
+
+/// How long and how much is kept; may change while the log is open.
+#[derive(Debug, Clone)]
+pub(crate) struct Retention(Arc<[AtomicU64; 2]>);
+
+impl Retention {
+    fn new(age: Duration, bytes: u64) -> Self {
+        let retention = Self(Arc::new([AtomicU64::new(0), AtomicU64::new(0)]));
+        retention.set(age, bytes);
+        retention
+    }
+
+    fn set(&self, age: Duration, bytes: u64) {
+        let [seconds_max, bytes_max] = &*self.0;
+        seconds_max.store(age.as_secs(), Ordering::Relaxed);
+        bytes_max.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Age and bytes of a partition.
+    fn limits(&self) -> (Duration, u64) {
+        let [seconds_max, bytes_max] = &*self.0;
+        (Duration::from_secs(seconds_max.load(Ordering::Relaxed)), bytes_max.load(Ordering::Relaxed))
+    }
 }
 
 impl HubLog {
@@ -94,14 +119,22 @@ impl HubLog {
                 .map_err(|error| HubError::Log { folder: folder.to_owned(), detail: error.to_string() })?;
             partitions.push(Arc::new(partition));
         }
+        let retention = Retention::new(options.retention_age, options.retention_bytes);
         for partition in &partitions {
             tasks.spawn(partition::keep_open(partition.clone(), tasks.clone()));
-            let upkeep = retention::keep(partition.clone(), options.clone(), clock.clone(), tasks.clone());
+            let (options, clock) = (options.clone(), clock.clone());
+            let upkeep = retention::keep(partition.clone(), options, retention.clone(), clock, tasks.clone());
             tasks.spawn(upkeep);
         }
         let handed_out = partitions.iter().map(|_| AtomicU64::new(0)).collect();
-        let (tasks, values_out) = (tasks.clone(), AtomicU64::new(0));
-        Ok(Self(Arc::new(Inner { partitions, consumers, tasks, handed_out, values_out })))
+        let values_out = AtomicU64::new(0);
+        let tasks = tasks.clone();
+        Ok(Self(Arc::new(Inner { partitions, consumers, tasks, handed_out, values_out, retention })))
+    }
+
+    /// Changes how long and how much each partition keeps, from the next look of retention on.
+    pub fn set_retention(&self, age: Duration, bytes: u64) {
+        self.0.retention.set(age, bytes);
     }
 
     /// A consumer that reads again counts once.

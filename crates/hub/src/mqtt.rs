@@ -1,6 +1,8 @@
 //! The MQTT front end: devices connect, prove themselves and publish.
 
 mod ends;
+#[cfg(test)]
+mod fuzz;
 mod handshake;
 mod session;
 mod tickets;
@@ -12,7 +14,7 @@ use crate::reason::{End, EndReason};
 use crate::tap::MessageTap;
 use gemba_base::{Clock, Counter, Gauge, Metrics, Tasks};
 use gemba_net::listen::{self, ListenerMetrics, ListenerOptions};
-use gemba_net::mqtt::Connection;
+use gemba_net::mqtt::{ByteStream, Connection};
 use gemba_net::tls::Acceptor;
 use gemba_net::{BindError, Stream};
 use std::net::SocketAddr;
@@ -167,7 +169,7 @@ impl MqttFront {
     }
 
     /// Serves a connection that somebody else accepted, until it ends.
-    pub async fn serve(&self, stream: Stream, peer: SocketAddr) {
+    pub async fn serve(&self, stream: impl ByteStream, peer: SocketAddr) {
         run(self.shared.clone(), stream, peer).await;
     }
 
@@ -187,7 +189,7 @@ impl MqttFront {
 }
 
 /// A connection from its first packet to its end.
-async fn run(shared: Arc<Shared>, stream: Stream, peer: SocketAddr) {
+async fn run<S: ByteStream>(shared: Arc<Shared>, stream: S, peer: SocketAddr) {
     let mut connection = Connection::new(stream);
     let accepted = tokio::select! {
         biased;

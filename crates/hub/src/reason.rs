@@ -57,8 +57,6 @@ pub enum EndReason {
     LogUnavailable,
     /// QoS 2.
     QosTwo,
-    /// RETAIN.
-    Retain,
     /// A topic that this identity may not use.
     RefusedTopic,
     /// A property bag that cannot be read.
@@ -69,7 +67,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// All of them, for documents and counters.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 28] = [
         Self::Disconnected,
         Self::ConnectionLost,
         Self::Stopping,
@@ -95,7 +93,6 @@ impl EndReason {
         Self::StoreUnavailable,
         Self::LogUnavailable,
         Self::QosTwo,
-        Self::Retain,
         Self::RefusedTopic,
         Self::InvalidProperties,
         Self::MessageTooLarge,
@@ -129,7 +126,6 @@ impl EndReason {
             Self::StoreUnavailable => "store-unavailable",
             Self::LogUnavailable => "log-unavailable",
             Self::QosTwo => "qos-2",
-            Self::Retain => "retain",
             Self::RefusedTopic => "refused-topic",
             Self::InvalidProperties => "invalid-properties",
             Self::MessageTooLarge => "message-too-large",
@@ -147,11 +143,9 @@ impl EndReason {
             Self::WrongResource | Self::ForeignHost => "GMB-HUB-014",
             Self::UnknownIdentity | Self::DisabledIdentity | Self::Revoked => "GMB-HUB-015",
             Self::Malformed | Self::OtherVersion | Self::PacketTooLarge | Self::QosTwo => "GMB-HUB-016",
-            Self::Retain
-            | Self::RefusedTopic
-            | Self::InvalidProperties
-            | Self::MessageTooLarge
-            | Self::InvalidWill => "GMB-HUB-017",
+            Self::RefusedTopic | Self::InvalidProperties | Self::MessageTooLarge | Self::InvalidWill => {
+                "GMB-HUB-017"
+            }
             Self::Replaced => "GMB-HUB-018",
             Self::KeepAlive | Self::SlowReader | Self::ConnectTimeout => "GMB-HUB-019",
         }))
@@ -203,7 +197,6 @@ impl EndReason {
                 "free space on the hub's disk or replace it; the hub recovers by itself"
             }
             Self::QosTwo => "publish with QoS 0 or 1",
-            Self::Retain => "publish without RETAIN",
             Self::RefusedTopic | Self::InvalidWill => "publish to devices/<device>/messages/events/",
             Self::InvalidProperties => "percent-encode names and values of properties",
             Self::MessageTooLarge => "send messages of at most 256 KiB with at most 512 properties",

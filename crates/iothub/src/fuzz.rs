@@ -2,6 +2,7 @@
 
 use crate::bag::PropertyBag;
 use crate::connection_string::ConnectionString;
+use crate::enrolment::Enrolment;
 use crate::host::HostNames;
 use crate::identity::Identity;
 use crate::key::SymmetricKey;
@@ -67,47 +68,71 @@ pub fn connection_string(data: &[u8]) {
     }
 }
 
+/// An enrolment file. What was read prints to a file that reads the same.
+pub fn enrolment(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(enrolment) = Enrolment::parse(&text) {
+        let again = Enrolment::parse(&enrolment.to_text()).map(|again| again.to_text());
+        assert_eq!(again, Ok(enrolment.to_text()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use gemba_testkit::fuzz::Target;
 
-    /// Inputs near the grammar reach deeper than plain noise.
-    const SEEDS: [&str; 8] = [
-        "SharedAccessSignature sr=h%2Fdevices%2Fd&sig=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%3D&se=99",
-        "d/m\nh/d/m/?api-version=2021-04-12&DeviceClientType=x%20y",
-        "devices/d/modules/m/messages/events/%24.mid=1&a",
-        "$iothub/methods/res/200/?$rid=1",
-        "$iothub/twin/PATCH/properties/reported/?$rid=2",
-        "%24.ct=application%2Fjson&a=b&a=c&&=",
-        "HostName=h;DeviceId=d;SharedAccessKey=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
-        "HostName=h;SharedAccessKeyName=x;SharedAccessKey=AQEBAQEBAQEBAQEBAQEBAQ==;GatewayHostName=[::1]:1",
+    const WORDS: [&str; 18] = [
+        "SharedAccessSignature ",
+        "sr=",
+        "&sig=",
+        "&se=",
+        "&skn=",
+        "%2F",
+        "%00",
+        "%",
+        "api-version=2021-04-12",
+        "HostName=",
+        "DeviceId=",
+        "ModuleId=",
+        "SharedAccessKey=",
+        "GatewayHostName=",
+        "$iothub/",
+        "$rid=",
+        "%24.mid=",
+        "devices/d/modules/m/",
     ];
 
-    fn all(data: &[u8]) {
-        for target in [sas, login, topic, bag, connection_string] {
-            target(data);
-        }
+    #[test]
+    fn fuzz_sas() {
+        Target::new("iothub-sas", sas).words(WORDS).run();
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn fuzz_login() {
+        Target::new("iothub-login", login).words(WORDS).run();
+    }
 
-        #[test]
-        fn noise_is_survived(data in proptest::collection::vec(any::<u8>(), 0..300)) {
-            all(&data);
-        }
+    #[test]
+    fn fuzz_topic() {
+        Target::new("iothub-topic", topic).words(WORDS).run();
+    }
 
-        #[test]
-        fn mutated_texts_are_survived(
-            seed in 0..SEEDS.len(), at in 0_usize..120, byte: u8, cut in 0_usize..120, repeat in 0_usize..3
-        ) {
-            let mut data = SEEDS[seed].as_bytes().repeat(repeat + 1);
-            if let Some(place) = data.get_mut(at) {
-                *place = byte;
-            }
-            data.truncate(data.len().saturating_sub(cut));
-            all(&data);
-        }
+    #[test]
+    fn fuzz_bag() {
+        Target::new("iothub-bag", bag).words(WORDS).run();
+    }
+
+    #[test]
+    fn fuzz_connection_string() {
+        Target::new("iothub-connection-string", connection_string).words(WORDS).run();
+    }
+
+    #[test]
+    fn fuzz_enrolment() {
+        Target::new("iothub-enrolment", enrolment)
+            .words(WORDS)
+            .words(["-----BEGIN CERTIFICATE-----\n", "# "])
+            .run();
     }
 }

@@ -154,3 +154,21 @@ impl From<GapRecord> for GapMessage {
         Self { record, messages: Vec::new(), again: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap_of_bytes(bytes: &[u8]) {
+        let Ok(gap) = serde_json::from_slice::<GapRecord>(bytes) else { return };
+        let text = serde_json::to_vec(&gap).expect("is written");
+        assert_eq!(serde_json::from_slice::<GapRecord>(&text).ok(), Some(gap));
+    }
+
+    #[test]
+    fn fuzz_gap_record() {
+        let words =
+            ["\"fields\":", "null", "\"reason\":\"overflow\"", "9999-12-31T23:59:59.9999999Z", "ticks:-1"];
+        gemba_testkit::fuzz::Target::new("model-gap-record", gap_of_bytes).words(words).run();
+    }
+}

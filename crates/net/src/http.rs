@@ -1,6 +1,7 @@
 //! The HTTP server shell: an axum router behind a plain loopback listener or a TLS listener.
 
 use crate::listen::{self, ListenerMetrics, ListenerOptions};
+use crate::places::ConnectionLimits;
 use crate::stream::Stream;
 use crate::tls::Acceptor;
 use axum::Router;
@@ -40,7 +41,10 @@ pub struct HttpOptions {
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
-            listener: ListenerOptions { connections_max: 1_000, ..ListenerOptions::default() },
+            listener: ListenerOptions {
+                limits: ConnectionLimits::new(1_000, 400),
+                ..ListenerOptions::default()
+            },
             idle_max: Duration::from_secs(75),
         }
     }

@@ -9,12 +9,14 @@ pub mod http;
 pub mod listen;
 pub mod mqtt;
 pub mod pki;
+mod places;
 pub mod stream;
 pub mod tls;
 
 pub use error::{BindError, ConnectError, TlsError};
 pub use listen::{ListenerMetrics, ListenerOptions};
-pub use stream::{Duplex, Stream};
+pub use places::ConnectionLimits;
+pub use stream::Stream;
 
 /// Installs the provider of all cryptography of this process. Call it first thing in `main` and in tests;
 /// calling it again does nothing.

@@ -1,16 +1,15 @@
 //! Listening: a bind that explains itself, and an accept loop that cannot be exhausted or stopped by clients.
 
 use crate::error::BindError;
+use crate::places::{ConnectionLimits, Full, Place, Places};
 use crate::stream::Stream;
 use crate::tls::Acceptor;
 use gemba_base::{Counter, Gauge, Metrics, Tasks};
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Opens a listener; port 0 picks a free one. Returns it with the address that was really bound. `what` and
 /// `key` name the service and its configuration key in errors.
@@ -50,15 +49,15 @@ pub async fn bind_plain(
 /// Bounds of a listener.
 #[derive(Debug, Clone)]
 pub struct ListenerOptions {
-    /// Connections at one time, handshakes included. One more is closed at once and counted.
-    pub connections_max: usize,
+    /// Connections at one time.
+    pub limits: ConnectionLimits,
     /// From the TCP connection to the end of the TLS handshake.
     pub handshake_within: Duration,
 }
 
 impl Default for ListenerOptions {
     fn default() -> Self {
-        Self { connections_max: 20_000, handshake_within: Duration::from_secs(10) }
+        Self { limits: ConnectionLimits::new(20_000, 5_000), handshake_within: Duration::from_secs(10) }
     }
 }
 
@@ -71,6 +70,8 @@ pub struct ListenerMetrics {
     pub accepted: Counter,
     /// Connections closed at once because there were too many.
     pub refused_full: Counter,
+    /// Connections closed at once because their address had its share.
+    pub refused_address: Counter,
     /// TLS handshakes that failed or took too long.
     pub handshakes_failed: Counter,
 }
@@ -84,6 +85,10 @@ impl ListenerMetrics {
             open: metrics.gauge("gemba_net_connections", "connections open now", &labels),
             accepted: counter("gemba_net_accepted_total", "connections taken"),
             refused_full: counter("gemba_net_refused_full_total", "connections beyond the limit"),
+            refused_address: counter(
+                "gemba_net_refused_address_total",
+                "connections beyond the limit of their address",
+            ),
             handshakes_failed: counter("gemba_net_handshakes_failed_total", "TLS handshakes that failed"),
         }
     }
@@ -102,7 +107,7 @@ pub async fn serve<H, F>(
     H: Fn(Stream, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(options.connections_max));
+    let places = Places::new(options.limits.clone());
     loop {
         let accepted = tokio::select! {
             () = tasks.stopping() => return,
@@ -119,9 +124,12 @@ pub async fn serve<H, F>(
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            metrics.refused_full.add(1);
-            continue;
+        let place = match places.take(peer) {
+            Ok(place) => place,
+            Err(full) => {
+                refuse(full, peer, &metrics);
+                continue;
+            }
         };
         let (handler, metrics, acceptor) = (handler.clone(), metrics.clone(), acceptor.clone());
         let within = options.handshake_within;
@@ -136,12 +144,25 @@ pub async fn serve<H, F>(
     }
 }
 
+/// Counts each, and names one in a thousand: what fills the places must not fill the log.
+fn refuse(full: Full, peer: SocketAddr, metrics: &ListenerMetrics) {
+    let counter = match full {
+        Full::All => &metrics.refused_full,
+        Full::Address => &metrics.refused_address,
+    };
+    if counter.value() % 1_000 == 0 {
+        let refused = counter.value();
+        tracing::warn!(%peer, ?full, refused, "a connection was closed at once: there are too many");
+    }
+    counter.add(1);
+}
+
 async fn establish(
     stream: TcpStream,
     peer: SocketAddr,
     acceptor: Option<&Acceptor>,
     within: Duration,
-    place: OwnedSemaphorePermit,
+    place: Place,
     metrics: &ListenerMetrics,
 ) -> Option<Stream> {
     // Acknowledgements are small and waited for; delaying them by Nagle's algorithm costs 40 ms each. A

@@ -6,8 +6,8 @@ mod client;
 mod connection;
 mod window;
 
-pub use client::{Client, ClientOptions, Dial, Event, Lost, PublishError};
-pub use connection::{Connection, PACKET_BYTES_MAX, PACKET_BYTES_MAX_UNPROVEN, ReceiveError};
+pub use client::{Client, ClientOptions, Dial, Duplex, Event, Lost, PublishError};
+pub use connection::{ByteStream, Connection, PACKET_BYTES_MAX, PACKET_BYTES_MAX_UNPROVEN, ReceiveError};
 pub use rmqtt_codec::types::{Protocol, Publish, QoS};
 pub use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, LastWill, Packet, SubscribeReturnCode};
 pub use window::PacketId;

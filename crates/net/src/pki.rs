@@ -63,12 +63,23 @@ pub fn ensure_server(folder: &Path, hosts: &[String], now: DateTime) -> Result<S
 /// Calls [`ensure_server`] daily until `tasks` stops, so that a process that runs for years renews its
 /// certificate. A failure is logged and tried again the next day; there are 60 of them.
 pub fn keep_renewed(folder: PathBuf, hosts: Vec<String>, clock: Arc<dyn Clock>, tasks: &Tasks) {
+    keep_renewed_each(DAY, folder, hosts, clock, tasks);
+}
+
+/// [`keep_renewed`] with another interval than a day.
+pub fn keep_renewed_each(
+    interval: Duration,
+    folder: PathBuf,
+    hosts: Vec<String>,
+    clock: Arc<dyn Clock>,
+    tasks: &Tasks,
+) {
     let stopping = tasks.clone();
     tasks.spawn(async move {
         loop {
             tokio::select! {
                 () = stopping.stopping() => return,
-                () = tokio::time::sleep(DAY) => {}
+                () = tokio::time::sleep(interval) => {}
             }
             let (folder, hosts, now) = (folder.clone(), hosts.clone(), clock.now());
             match tokio::task::spawn_blocking(move || ensure_server(&folder, &hosts, now)).await {

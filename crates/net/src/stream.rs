@@ -1,48 +1,33 @@
 //! A server's connection, plain or TLS, that gives its place back when it ends.
 
-use std::fmt::Debug;
+use crate::places::Place;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
-
-/// Bytes in both directions, wherever they come from.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin + Debug {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + Debug> Duplex for T {}
 
 /// An accepted connection.
 #[derive(Debug)]
 pub struct Stream {
     inner: Inner,
     /// The place among the listener's connections; free again when the stream is dropped.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Place,
 }
 
 #[derive(Debug)]
 enum Inner {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
-    Other(Box<dyn Duplex>),
 }
 
 impl Stream {
-    pub(crate) const fn plain(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        Self { inner: Inner::Plain(stream), _place: Some(place) }
+    pub(crate) const fn plain(stream: TcpStream, place: Place) -> Self {
+        Self { inner: Inner::Plain(stream), _place: place }
     }
 
-    pub(crate) fn tls(
-        stream: tokio_rustls::server::TlsStream<TcpStream>,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
-        Self { inner: Inner::Tls(Box::new(stream)), _place: Some(place) }
-    }
-
-    /// A connection that no listener accepted, such as one of a simulated network.
-    pub fn over(stream: impl Duplex + 'static) -> Self {
-        Self { inner: Inner::Other(Box::new(stream)), _place: None }
+    pub(crate) fn tls(stream: tokio_rustls::server::TlsStream<TcpStream>, place: Place) -> Self {
+        Self { inner: Inner::Tls(Box::new(stream)), _place: place }
     }
 
     /// Whether the connection is protected.
@@ -60,7 +45,6 @@ impl AsyncRead for Stream {
         match &mut self.get_mut().inner {
             Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
-            Inner::Other(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -70,7 +54,6 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().inner {
             Inner::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
-            Inner::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -78,7 +61,6 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().inner {
             Inner::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-            Inner::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -86,7 +68,6 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().inner {
             Inner::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
-            Inner::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

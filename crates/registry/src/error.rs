@@ -12,6 +12,8 @@ pub(crate) const OUT_OF_BOUNDS: ErrorCode = ErrorCode("GMB-REG-004");
 pub(crate) const STORAGE: ErrorCode = ErrorCode("GMB-REG-005");
 pub(crate) const POISONED: ErrorCode = ErrorCode("GMB-REG-006");
 pub(crate) const BUSY: ErrorCode = ErrorCode("GMB-REG-007");
+pub(crate) const KEY: ErrorCode = ErrorCode("GMB-REG-008");
+pub(crate) const WRONG_KEY: ErrorCode = ErrorCode("GMB-REG-009");
 
 /// The registry could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,24 @@ pub enum OpenError {
         /// What was found.
         detail: String,
     },
+    /// The key for secrets cannot be had.
+    #[error("GMB-REG-008: the registry {} cannot be opened: {detail}; \
+        put the key back where it was, or set secrets.key-file to where it is now", path.display())]
+    Key {
+        /// The registry.
+        path: PathBuf,
+        /// What is wrong, without the key.
+        detail: String,
+    },
+    /// The key is not the one that the secrets were encrypted with.
+    #[error("GMB-REG-009: the key in {key} is not the one of the registry {}; \
+        restore the key that belongs to it, from the same installation", path.display())]
+    WrongKey {
+        /// The registry.
+        path: PathBuf,
+        /// Where the key came from.
+        key: String,
+    },
 }
 
 impl OpenError {
@@ -54,6 +74,8 @@ impl OpenError {
             Self::CannotOpen { .. } => CANNOT_OPEN,
             Self::Newer { .. } => NEWER,
             Self::Damaged { .. } => DAMAGED,
+            Self::Key { .. } => KEY,
+            Self::WrongKey { .. } => WRONG_KEY,
         }
     }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
 
 /// The format that this program writes (`PRAGMA user_version`).
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// "GMBA": tells a registry from any other SQLite file (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x474D_4241;
@@ -36,6 +36,14 @@ const VERSION_1: &str = "
     INSERT INTO counter VALUES ('etag', 0);
 ";
 
+/// Secrets are encrypted from here on; the row proves that a key is the right one.
+const VERSION_2: &str = "
+    CREATE TABLE sealing (
+        id    INTEGER PRIMARY KEY CHECK (id = 1),
+        proof TEXT NOT NULL
+    ) STRICT;
+";
+
 /// Brings the file to [`SCHEMA_VERSION`].
 pub(crate) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
@@ -45,10 +53,15 @@ pub(crate) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Op
     if state == State::Known {
         return check(connection, path);
     }
+    if state == State::Older {
+        check(connection, path)?;
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Two first starts at once: the second finds the tables of the first.
-    if recognise(&transaction, path)? == State::Empty {
-        create(&transaction).map_err(failed)?;
+    match recognise(&transaction, path)? {
+        State::Empty => create(&transaction).map_err(failed)?,
+        State::Older => upgrade(&transaction).map_err(failed)?,
+        State::Known => {}
     }
     transaction.commit().map_err(failed)
 }
@@ -56,6 +69,8 @@ pub(crate) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Op
 #[derive(PartialEq)]
 enum State {
     Empty,
+    /// Version 1.
+    Older,
     Known,
 }
 
@@ -73,6 +88,7 @@ fn recognise(connection: &Connection, path: &Path) -> Result<State, OpenError> {
             Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION })
         }
         (SCHEMA_VERSION, _) => Ok(State::Known),
+        (1, _) => Ok(State::Older),
         (found, _) => damaged(format!("there never was a format {found}")),
     }
 }
@@ -80,6 +96,11 @@ fn recognise(connection: &Connection, path: &Path) -> Result<State, OpenError> {
 fn create(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(VERSION_1)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    upgrade(transaction)
+}
+
+fn upgrade(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(VERSION_2)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::audit::{self, AuditRow};
 use crate::error::{failed, out_of_bounds, poisoned, poisons};
+use crate::seal::{self, Seal, Sealing};
 use crate::{OpenError, schema};
 use gemba_api::docs::{Audit, Expect};
 use gemba_api::{DocStore, Document, Etag, StoreError, Write};
@@ -32,6 +33,7 @@ pub struct SqliteDocStore {
     writer: Mutex<Connection>,
     readers: [Mutex<Connection>; READERS],
     poisoned: AtomicBool,
+    seal: Option<Seal>,
 }
 
 impl std::fmt::Debug for SqliteDocStore {
@@ -41,12 +43,21 @@ impl std::fmt::Debug for SqliteDocStore {
 }
 
 impl SqliteDocStore {
-    /// Opens the file, or creates it with mode 0600. The folder must exist.
+    /// Opens the file, or creates it with mode 0600, with all documents in clear. The folder must exist.
     ///
     /// # Errors
-    /// When the file cannot be used, is damaged, or was written by a later Gemba; nothing is changed then.
+    /// When the file cannot be used, is damaged, has encrypted documents, or was written by a later Gemba.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::open_with_clock(path.as_ref(), Arc::new(SystemClock::new()))
+    }
+
+    /// Opens or creates the file with the documents of some collections encrypted. What stands in clear in these
+    /// is encrypted now, and no copy of it stays in the file.
+    ///
+    /// # Errors
+    /// As [`SqliteDocStore::open`], and when the key cannot be had or is another one.
+    pub fn open_sealed(path: impl AsRef<Path>, sealing: &Sealing) -> Result<Self, OpenError> {
+        Self::open_as(path.as_ref(), Arc::new(SystemClock::new()), Some(sealing))
     }
 
     /// [`SqliteDocStore::open`] with the clock that dates the audit trail.
@@ -54,11 +65,16 @@ impl SqliteDocStore {
     /// # Errors
     /// As [`SqliteDocStore::open`].
     pub fn open_with_clock(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_as(path, clock, None)
+    }
+
+    fn open_as(path: &Path, clock: Arc<dyn Clock>, sealing: Option<&Sealing>) -> Result<Self, OpenError> {
         make_private(path)
             .map_err(|error| OpenError::CannotOpen { path: path.to_owned(), detail: error.to_string() })?;
         let open = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
         let mut writer = connect(path).map_err(open)?;
         schema::prepare(&mut writer, path)?;
+        let seal = seal::ensure(&mut writer, path, sealing)?;
         let reader = || connect(path).map(Mutex::new).map_err(open);
         let readers = [reader()?, reader()?, reader()?, reader()?];
         Ok(Self {
@@ -67,6 +83,7 @@ impl SqliteDocStore {
             writer: Mutex::new(writer),
             readers,
             poisoned: AtomicBool::new(false),
+            seal,
         })
     }
 
@@ -84,12 +101,28 @@ impl SqliteDocStore {
         rest.iter().find_map(Mutex::try_lock).unwrap_or_else(|| first.lock())
     }
 
+    /// The document of a row of key, version and value.
+    fn document(&self, collection: &str, row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
+        let (key, etag, text): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
+            rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error)
+        };
+        let text = if seal::is_sealed(&text) {
+            let opened = self.seal.as_ref().and_then(|seal| seal.open(collection, &key, &text));
+            opened.ok_or_else(|| damaged("the encrypted value is damaged or was moved".into()))?
+        } else {
+            text
+        };
+        let value = serde_json::from_str(&text).map_err(|error| damaged(Box::new(error)))?;
+        Ok(Document { key, etag: Etag(etag.cast_unsigned()), value })
+    }
+
     fn transact(&self, writes: &[Write], audit: Option<&Audit>) -> Result<Vec<Etag>, Refusal> {
         let mut connection = self.writer.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut etags = Vec::with_capacity(writes.len());
         for write in writes {
-            etags.push(apply(&transaction, write)?);
+            etags.push(apply(&transaction, write, self.seal.as_ref())?);
         }
         if let Some(entry) = audit {
             audit::append(&transaction, self.clock.now(), entry)?;
@@ -104,7 +137,7 @@ impl DocStore for SqliteDocStore {
         let read = |connection: &Connection| {
             connection
                 .prepare_cached("SELECT key, etag, value FROM document WHERE collection = ?1 AND key = ?2")?
-                .query_row([collection, key], document)
+                .query_row([collection, key], |row| self.document(collection, row))
                 .optional()
         };
         read(&self.reader()).map_err(|error| failed(&self.path, &error))
@@ -124,7 +157,8 @@ impl DocStore for SqliteDocStore {
                 "SELECT key, etag, value FROM document
                  WHERE collection = ?1 AND key >= ?2 AND (?3 IS NULL OR key > ?3) ORDER BY key LIMIT ?4",
             )?;
-            let rows = statement.query_map(params![collection, prefix, after, limit], document)?;
+            let rows = statement
+                .query_map(params![collection, prefix, after, limit], |row| self.document(collection, row))?;
             let belongs = |row: &rusqlite::Result<Document>| {
                 row.as_ref().map_or(true, |document| document.key.starts_with(prefix))
             };
@@ -175,7 +209,7 @@ fn check_bounds(write: &Write) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn apply(transaction: &Transaction<'_>, write: &Write) -> Result<Etag, Refusal> {
+fn apply(transaction: &Transaction<'_>, write: &Write, seal: Option<&Seal>) -> Result<Etag, Refusal> {
     match write {
         Write::Put { collection, key, value, expect } => {
             let text = value.to_string();
@@ -185,6 +219,12 @@ fn apply(transaction: &Transaction<'_>, write: &Write) -> Result<Etag, Refusal> 
                     text.len()
                 )));
             }
+            let text = match seal.filter(|seal| seal.covers(collection)) {
+                None => text,
+                Some(seal) => seal
+                    .close(collection, key, &text)
+                    .ok_or_else(|| Refusal::TooLarge(format!("{collection}/{key} cannot be encrypted")))?,
+            };
             hold(transaction, collection, key, *expect)?;
             let etag = next_etag(transaction)?;
             transaction
@@ -231,15 +271,6 @@ fn next_etag(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
     transaction
         .prepare_cached("UPDATE counter SET value = value + 1 WHERE name = 'etag' RETURNING value")?
         .query_row([], |row| row.get(0))
-}
-
-fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
-    let etag: i64 = row.get(1)?;
-    let text: String = row.get(2)?;
-    let value = serde_json::from_str(&text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
-    })?;
-    Ok(Document { key: row.get(0)?, etag: Etag(etag.cast_unsigned()), value })
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

@@ -1,4 +1,4 @@
-//! What tests of several crates share: a disk that loses what was not synced, and numbers by seed.
+//! What tests of several crates share: a disk that loses what was not synced, numbers by seed, a driver for fuzzing.
 //!
 //! Purpose: fakes that misbehave as the real thing does, and always the same way for the same seed.
 //! Knows: the seams of `gemba-base` and `gemba-api`.
@@ -8,6 +8,7 @@ pub mod clock;
 pub mod disk;
 pub mod docs;
 pub mod event_log;
+pub mod fuzz;
 pub mod rng;
 
 pub use clock::ManualClock;

@@ -118,8 +118,10 @@ impl Committer {
         match self.write(&group) {
             Ok(first) => {
                 self.publish(&group);
-                for (offset, pending) in (first..).zip(group) {
-                    answer(pending.reply, Ok(offset));
+                // Backwards: whoever waits for the first of several finds all of them answered when it wakes, and
+                // wakes once a group instead of once a frame.
+                for (index, pending) in group.into_iter().enumerate().rev() {
+                    answer(pending.reply, Ok(first + index as u64));
                 }
             }
             Err(failure) => {

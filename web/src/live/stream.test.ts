@@ -26,10 +26,13 @@ beforeEach(() => {
   vi.useFakeTimers();
   FakeSource.all = [];
   vi.stubGlobal('EventSource', FakeSource);
+  // The middle of the range in which a pause is drawn.
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
 });
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 function started(...ids: number[]): LiveStream {

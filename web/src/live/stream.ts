@@ -165,7 +165,8 @@ export class LiveStream {
     source.close();
     this.#source = null;
     this.#dispatch({ kind: 'status', status: 'lost', at: serverNow() });
-    this.#schedule(this.#retryMs);
+    // Pages that lost the console together must not all come back in one instant.
+    this.#schedule(this.#retryMs * (0.75 + Math.random() / 2));
     this.#retryMs = Math.min(RETRY_MAX_MS, this.#retryMs * 2);
   }
 }

@@ -2,12 +2,13 @@
 import { Modal } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useId, useState } from 'react';
+import { useCallback, useEffect, useId, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { seriesFindQuery } from '@/api/queries';
 import { Icon } from '@/parts/Icon';
 import { useWords } from '@/words/words';
 import classes from './CommandPalette.module.css';
-import { closePalette, usePalette } from './palette';
+import { closePalette, takeEarly, usePalette } from './palette';
 import { usePaletteEntries, type PaletteEntry } from './paletteEntries';
 
 const FOUND_MAX = 12;
@@ -30,16 +31,35 @@ export function CommandPalette() {
     entry.act();
   };
 
+  // Enter before the first answer means its first line: the text for which it was pressed.
+  const hasty = useRef<string | null>(null);
+  const looking = search !== text.trim() || found.isFetching;
+  useEffect(() => {
+    if (hasty.current !== text.trim() || (looking && entries.length === 0)) return;
+    hasty.current = null;
+    run(entries[0]);
+  });
+
+  // The focus at once, not when the dialog has settled: whoever types on must not lose a letter.
+  const begin = useCallback((field: HTMLInputElement | null) => {
+    if (!field) return;
+    field.focus();
+    const early = takeEarly();
+    if (early.entered) hasty.current = early.text.trim();
+    if (early.text !== '') setText(early.text);
+  }, []);
+
   const onKey = (event: React.KeyboardEvent) => {
     const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
     if (step !== 0 && entries.length > 0) {
       event.preventDefault();
       const next = (at + step + entries.length) % entries.length;
-      setChosen(next);
+      flushSync(() => setChosen(next));
       document.getElementById(`${listId}-${next}`)?.scrollIntoView({ block: 'nearest' });
     } else if (event.key === 'Enter') {
       event.preventDefault();
-      run(entries[at]);
+      if (entries.length === 0) hasty.current = looking ? text.trim() : null;
+      else run(entries[at]);
     }
   };
 
@@ -52,11 +72,13 @@ export function CommandPalette() {
         <label className={classes.field}>
           <Icon name="search" />
           <input
+            ref={begin}
             data-autofocus
             value={text}
             onChange={(event) => {
               setText(event.currentTarget.value);
               setChosen(0);
+              hasty.current = null;
             }}
             onKeyDown={onKey}
             placeholder={t(mode === 'add' ? 'palette.addHint' : 'palette.hint')}
@@ -74,7 +96,7 @@ export function CommandPalette() {
             <Row key={entry.key} id={`${listId}-${index}`} entry={entry} on={index === at} heading={entries[index - 1]?.group !== entry.group} act={() => run(entry)} />
           ))}
         </div>
-        {entries.length === 0 && <p className={classes.none}>{found.isFetching ? t('palette.looking') : t('palette.none', { text })}</p>}
+        {entries.length === 0 && <p className={classes.none}>{looking ? t('palette.looking') : t('palette.none', { text })}</p>}
       </div>
       </Modal.Content>
     </Modal.Root>

@@ -6,3 +6,8 @@ export function idList(text: string | undefined): number[] {
   const ids = text.split(',').map((part) => (/^\d+$/.test(part) ? Number(part) : NaN));
   return [...new Set(ids.filter((id) => Number.isSafeInteger(id)))];
 }
+
+/** Without the id when it is there, with it at the end when it is not. */
+export function toggled(ids: readonly number[], id: number): number[] {
+  return ids.includes(id) ? ids.filter((each) => each !== id) : [...ids, id];
+}

@@ -5,7 +5,7 @@ import type { IconName } from '@/parts/Icon';
 import { prefer, usePreferences } from '@/parts/preferences';
 import { TRENDS_MAX } from '@/pages/trends/address';
 import { useWords, type Key } from '@/words/words';
-import { idList } from './idList';
+import { idList, toggled } from './idList';
 import type { PaletteMode } from './palette';
 import { PLACES } from './places';
 
@@ -32,6 +32,12 @@ export function matches(text: string, search: string): boolean {
 
 const startsWith = (text: string, search: string): boolean => text.toLowerCase().startsWith(search.toLowerCase());
 
+/** The address with a series more or less; made from the address as it is now, which may be newer than what is drawn. */
+function withToggled(before: { s?: string }, id: number): object {
+  const ids = toggled(idList(before.s), id);
+  return ids.length > TRENDS_MAX ? before : { ...before, s: ids.join(',') || undefined };
+}
+
 export function usePaletteEntries(search: string, mode: PaletteMode, found: readonly Series[]): PaletteEntry[] {
   const { t } = useWords();
   const navigate = useNavigate();
@@ -55,8 +61,7 @@ export function usePaletteEntries(search: string, mode: PaletteMode, found: read
       act: () => {
         if (mode === 'all') return void navigate({ to: '/trends', search: { s: String(each.id) } });
         if (full) return;
-        const ids = on ? shown.filter((id) => id !== each.id) : [...shown, each.id];
-        void navigate({ to: '/trends', search: (before) => ({ ...before, s: ids.join(',') || undefined }) as never, replace: true });
+        void navigate({ to: '/trends', search: (before) => withToggled(before, each.id) as never, replace: true });
       },
     };
   });

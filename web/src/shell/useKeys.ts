@@ -1,7 +1,7 @@
 /** Keys that work everywhere: Ctrl-K, and single keys where nobody is typing. */
 import { useEffect } from 'react';
 import { prefer, preferences } from '@/parts/preferences';
-import { openPalette, paletteOpen } from './palette';
+import { openPalette, paletteOpen, typeEarly } from './palette';
 
 function typing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
@@ -15,7 +15,12 @@ export function useKeys(): void {
         openPalette('all');
         return;
       }
-      if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || paletteOpen() || !preferences().singleKeys) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (paletteOpen() && typeEarly(event.key)) {
+        event.preventDefault();
+        return;
+      }
+      if (typing(event.target) || paletteOpen() || !preferences().singleKeys) return;
       if (event.key === 'u') prefer({ utc: !preferences().utc });
       if (event.key === '/') {
         event.preventDefault();

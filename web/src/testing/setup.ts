@@ -6,4 +6,6 @@ import { afterEach } from 'vitest';
 window.matchMedia ??= (query: string) =>
   ({ matches: false, media: query, addEventListener: () => undefined, removeEventListener: () => undefined }) as unknown as MediaQueryList;
 
+window.scrollTo = () => undefined;
+
 afterEach(cleanup);

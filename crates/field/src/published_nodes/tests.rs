@@ -139,3 +139,33 @@ fn passwords_do_not_print() {
     );
     assert!(!format!("{entries:?}").contains("hunter2"));
 }
+
+/// What is refused says why.
+fn file_of_bytes(bytes: &[u8]) {
+    if let Err(error) = parse(&String::from_utf8_lossy(bytes)) {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+#[test]
+fn fuzz_published_nodes() {
+    let words = [
+        "EndpointUrl",
+        "OpcNodes",
+        "Id",
+        "ExpandedNodeId",
+        "nsu=http://x;s=",
+        "OpcSamplingIntervalTimespan",
+        "00:00:00.100",
+        "DataSetPublishingInterval",
+        "QueueSize",
+        "// ",
+        "/*",
+        "*/",
+        "null",
+        "true",
+        "UseSecurity",
+        "\u{feff}",
+    ];
+    gemba_testkit::fuzz::Target::new("field-published-nodes", file_of_bytes).words(words).run();
+}

@@ -14,3 +14,4 @@ mod page;
 mod path;
 mod reconnect;
 mod support;
+mod wide;

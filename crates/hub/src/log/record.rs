@@ -225,15 +225,9 @@ mod tests {
     }
 
     #[test]
-    fn seeded_mutations_never_panic() {
-        let mut state = 7_u64;
-        for _ in 0..20_000 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let mut bytes = GOLDEN.to_vec();
-            let at = (state >> 33) as usize % bytes.len();
-            bytes[at] = (state >> 20) as u8;
-            bytes.truncate(bytes.len() - (state >> 50) as usize % 30);
-            super::super::fuzz::record(&bytes);
-        }
+    fn fuzz_record() {
+        let plain = DeviceMessage { module: None, system: Vec::new(), ..sample() };
+        let inputs = [GOLDEN.to_vec(), encode(&plain).to_vec()];
+        gemba_testkit::fuzz::Target::new("hub-record", super::super::fuzz::record).inputs(inputs).run();
     }
 }

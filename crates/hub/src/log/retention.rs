@@ -1,7 +1,7 @@
 //! Deleting what was kept long enough, and what must go when the disk is full.
 
-use super::HubLogOptions;
 use super::partition::Partition;
+use super::{HubLogOptions, Retention};
 use gemba_base::{Clock, Tasks};
 use gemba_wal::{Log, TrimError};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 pub(super) async fn keep(
     partition: Arc<Partition>,
     options: HubLogOptions,
+    retention: Retention,
     clock: Arc<dyn Clock>,
     tasks: Tasks,
 ) {
@@ -21,12 +22,13 @@ pub(super) async fn keep(
             () = tokio::time::sleep(options.retention_interval) => false,
         };
         let Some(log) = partition.current() else { continue };
-        let (at, options, now) = (partition.clone(), options.clone(), clock.now());
+        let (at, now, drop_unread) = (partition.clone(), clock.now(), options.drop_unread_when_full);
+        let (age, bytes) = retention.limits();
         let work = move || -> Result<(), TrimError> {
-            log.trim_older_than(now.saturating_sub(options.retention_age))?;
-            log.trim_to_bytes(options.retention_bytes)?;
+            log.trim_older_than(now.saturating_sub(age))?;
+            log.trim_to_bytes(bytes)?;
             if full {
-                make_room(&at, &log, options.drop_unread_when_full)?;
+                make_room(&at, &log, drop_unread)?;
             }
             Ok(())
         };

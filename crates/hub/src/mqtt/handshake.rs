@@ -7,9 +7,9 @@ use crate::log::Partition;
 use crate::reason::{End, EndReason};
 use gemba_iothub::Identity;
 use gemba_model::DateTime;
-use gemba_net::Stream;
 use gemba_net::mqtt::{
-    Connect, ConnectAck, ConnectAckReason, Connection, LastWill, PACKET_BYTES_MAX, Packet, ReceiveError,
+    ByteStream, Connect, ConnectAck, ConnectAckReason, Connection, LastWill, PACKET_BYTES_MAX, Packet,
+    ReceiveError,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,9 +29,9 @@ pub(super) struct Accepted {
 
 /// Reads CONNECT and answers it. On refusal the answer is queued, and the name that the client gave is returned
 /// when it has the form of one.
-pub(super) async fn accept(
+pub(super) async fn accept<S: ByteStream>(
     shared: &Shared,
-    connection: &mut Connection<Stream>,
+    connection: &mut Connection<S>,
     peer: SocketAddr,
 ) -> Result<Accepted, (Option<String>, End)> {
     let within = shared.options.connect_within;
@@ -115,6 +115,6 @@ async fn take_place(
 }
 
 /// A session is never "present": subscriptions are not kept between connections yet.
-fn answer(connection: &mut Connection<Stream>, return_code: ConnectAckReason) {
+fn answer<S: ByteStream>(connection: &mut Connection<S>, return_code: ConnectAckReason) {
     connection.queue(Packet::ConnectAck(ConnectAck { return_code, session_present: false }));
 }

@@ -14,14 +14,17 @@ use crate::reason::{End, EndReason};
 use bytes::Bytes;
 use gemba_api::{BoxFuture, DeviceMessage};
 use gemba_iothub::{DeviceTopic, Filter, Identity, MessageProperties, Topics};
-use gemba_net::Stream;
 use gemba_net::mqtt::{
-    Connection, LastWill, Packet, PacketId, Publish, QoS, ReceiveError, SubscribeReturnCode,
+    ByteStream, Connection, LastWill, Packet, PacketId, Publish, QoS, ReceiveError, SubscribeReturnCode,
 };
 use gemba_wal::{AppendError, AppendTicket};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
+
+/// What a message with RETAIN carries on: nothing is retained, and whoever reads is told that it was wanted.
+/// The service does the same.
+const RETAINED: (&str, &str) = ("mqtt-retain", "true");
 
 /// Answers that a client may leave unread before its publishes are not read either.
 const UNWRITTEN_MAX: usize = 256 * 1024;
@@ -40,9 +43,9 @@ struct Unread {
     since: Instant,
 }
 
-pub(super) struct Session<'a> {
+pub(super) struct Session<'a, S> {
     shared: Arc<Shared>,
-    connection: &'a mut Connection<Stream>,
+    connection: &'a mut Connection<S>,
     accepted: Accepted,
     topics: Topics,
     device: String,
@@ -54,12 +57,8 @@ pub(super) struct Session<'a> {
     unread: Option<Unread>,
 }
 
-impl<'a> Session<'a> {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        connection: &'a mut Connection<Stream>,
-        accepted: Accepted,
-    ) -> Self {
+impl<'a, S: ByteStream> Session<'a, S> {
+    pub(super) fn new(shared: Arc<Shared>, connection: &'a mut Connection<S>, accepted: Accepted) -> Self {
         let Identity { device, module } = &accepted.identity;
         Self {
             topics: Topics::of(&accepted.identity),
@@ -92,7 +91,10 @@ impl<'a> Session<'a> {
 
     async fn serve(&mut self) -> Result<End, End> {
         let timer = sleep_until(self.next_look());
-        tokio::pin!(timer);
+        // Once for the connection: each new wait would take the lock that all connections share.
+        let stop = self.shared.tasks.stop_token();
+        let stopping = stop.cancelled();
+        tokio::pin!(timer, stopping);
         loop {
             let reading = self.may_read();
             tokio::select! {
@@ -100,7 +102,7 @@ impl<'a> Session<'a> {
                 end = &mut self.accepted.place.kicked => {
                     return Err(end.unwrap_or_else(|_| EndReason::Stopping.into()));
                 }
-                () = self.shared.tasks.stopping() => return Err(EndReason::Stopping.into()),
+                () = &mut stopping => return Err(EndReason::Stopping.into()),
                 done = self.tickets.ready(), if !self.tickets.is_empty() => {
                     let done = done.map_err(|error| unavailable(&self.accepted.partition, &error))?;
                     self.answer(done);
@@ -178,13 +180,11 @@ impl<'a> Session<'a> {
         if message.qos == QoS::ExactlyOnce {
             return Err(EndReason::QosTwo.into());
         }
-        if message.retain {
-            return Err(EndReason::Retain.into());
-        }
         match self.topics.read(&message.topic)? {
             DeviceTopic::Event { bag } => {
-                let message = (self.message(bag, message.payload.clone(), None)?, message.packet_id);
-                self.append(message.0, message.1)
+                let more = if message.retain { &[RETAINED][..] } else { &[] };
+                let (packet_id, payload) = (message.packet_id, message.payload.clone());
+                self.append(self.message(bag, payload, more)?, packet_id)
             }
             DeviceTopic::TwinRead { request_id } | DeviceTopic::TwinReported { request_id } => {
                 self.shared.counters.twin_operations.add(1);
@@ -203,9 +203,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn message(&self, bag: &str, body: Bytes, more: Option<(&str, &str)>) -> Result<DeviceMessage, End> {
+    fn message(&self, bag: &str, body: Bytes, more: &[(&str, &str)]) -> Result<DeviceMessage, End> {
         let mut properties = MessageProperties::from_device(bag)?;
-        properties.application.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        properties.application.extend(more);
         properties.check_message_size(body.len())?;
         Ok(DeviceMessage {
             device: self.device.clone(),
@@ -280,7 +281,9 @@ impl<'a> Session<'a> {
     /// Nobody is there to be told whether it became durable.
     fn send_will(&self, will: &LastWill) {
         let Ok(DeviceTopic::Event { bag }) = self.topics.read(&will.topic) else { return };
-        let message = self.message(bag, will.message.clone(), Some(("iothub-MessageType", "Will")));
+        let more = [("iothub-MessageType", "Will"), RETAINED];
+        let more = if will.retain { &more[..] } else { &more[..1] };
+        let message = self.message(bag, will.message.clone(), more);
         let queued = message.map(|message| self.accepted.partition.try_append(encode(&message)));
         if !matches!(queued, Ok(Ok(_))) {
             tracing::warn!(device = self.device, "the last will could not be kept");
@@ -289,7 +292,10 @@ impl<'a> Session<'a> {
 }
 
 /// Writes what waits, and reads the next packet unless the client has to wait.
-async fn move_bytes(connection: &mut Connection<Stream>, reading: bool) -> Result<Packet, ReceiveError> {
+async fn move_bytes<S: ByteStream>(
+    connection: &mut Connection<S>,
+    reading: bool,
+) -> Result<Packet, ReceiveError> {
     if reading { connection.receive().await } else { Err(connection.write_only().await) }
 }
 

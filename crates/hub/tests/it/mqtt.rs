@@ -5,7 +5,9 @@ use crate::world::{Choice, World, bag, gone, next, publish, raw, topic, until};
 use bytes::Bytes;
 use gemba_api::{DeviceMessage, EventLog};
 use gemba_hub::{EndReason, MessageTap};
-use gemba_net::mqtt::{Connection, Event, LastWill, PACKET_BYTES_MAX, Packet, QoS, SubscribeReturnCode};
+use gemba_net::mqtt::{
+    Connection, Event, LastWill, PACKET_BYTES_MAX, Packet, Publish, QoS, SubscribeReturnCode,
+};
 use std::sync::{Arc, Mutex};
 
 #[tokio::test]
@@ -244,4 +246,31 @@ async fn stopping_ends_connections_and_keeps_what_was_acknowledged() {
     gone(&mut client).await;
     assert_eq!(world.front.ends().count(EndReason::Stopping), 1);
     assert_eq!(world.messages().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_with_retain_is_taken_and_says_so() {
+    let world = World::new().await;
+    let key = world.device("d");
+    let mut connection = raw(&world, &world.options("d", &key)).await;
+    for (number, retain) in [(1_u16, true), (2, false)] {
+        connection.queue(Packet::Publish(Box::new(Publish {
+            dup: false,
+            retain,
+            qos: QoS::AtLeastOnce,
+            topic: topic("d", "a=b").into(),
+            packet_id: number.try_into().ok(),
+            payload: Bytes::from_static(b"x"),
+            properties: None,
+        })));
+        let answer = connection.receive().await.expect("goes on");
+        assert!(
+            matches!(answer, Packet::PublishAck { packet_id } if packet_id.get() == number),
+            "{answer:?}"
+        );
+    }
+    let messages = world.messages().await;
+    let marks: Vec<_> = messages.iter().map(|message| message.property("mqtt-retain")).collect();
+    assert_eq!(marks, [Some("true"), None]);
+    assert!(messages.iter().all(|message| message.property("a") == Some("b")));
 }

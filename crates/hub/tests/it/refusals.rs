@@ -166,7 +166,6 @@ async fn each_wrong_packet_ends_its_own_connection_with_its_reason() {
     let mut bystander = world.connected("bystander").await;
     let cases: Vec<(Packet, EndReason)> = vec![
         (bad(|one| one.qos = QoS::ExactlyOnce), EndReason::QosTwo),
-        (bad(|one| one.retain = true), EndReason::Retain),
         (bad(|one| one.topic = topic("e", "").into()), EndReason::RefusedTopic),
         (bad(|one| one.topic = "plant/line1".into()), EndReason::RefusedTopic),
         (bad(|one| one.topic = "$iothub/twin/GET/".into()), EndReason::RefusedTopic),
@@ -177,6 +176,7 @@ async fn each_wrong_packet_ends_its_own_connection_with_its_reason() {
         ),
         (bad(|one| one.payload = vec![0; 256 * 1024 + 1].into()), EndReason::MessageTooLarge),
         (bad(|one| one.payload = vec![0; 330 * 1024].into()), EndReason::PacketTooLarge),
+        (bad(|one| one.payload = vec![0; 10 << 20].into()), EndReason::PacketTooLarge),
         (Packet::Connect(Box::default()), EndReason::Malformed),
         (Packet::PingResponse, EndReason::Malformed),
         (Packet::PublishRelease { packet_id: 1.try_into().expect("not 0") }, EndReason::Malformed),
@@ -204,12 +204,12 @@ async fn what_came_before_a_wrong_packet_is_acknowledged_or_not_but_never_out_of
     for number in 1..=20_u16 {
         connection.queue(bad(|one| one.packet_id = number.try_into().ok()));
     }
-    connection.queue(bad(|one| one.retain = true));
+    connection.queue(bad(|one| one.qos = QoS::ExactlyOnce));
     let mut acknowledged = Vec::new();
     while let Ok(Packet::PublishAck { packet_id }) = connection.receive().await {
         acknowledged.push(packet_id.get());
     }
-    world.ended(EndReason::Retain, 1).await;
+    world.ended(EndReason::QosTwo, 1).await;
     assert_eq!(acknowledged, (1..=acknowledged.len() as u16).collect::<Vec<_>>());
     crate::world::until("all are durable", || {
         world.log.states().iter().map(|one| one.next_offset).sum::<u64>() == 20

@@ -258,17 +258,28 @@ pub(crate) fn bag(pairs: &[(&str, &str)], system: &[(&str, &str)]) -> String {
     MessageProperties { system: owned(system), application: owned(pairs) }.to_bag()
 }
 
-/// A connection on which the test speaks MQTT packet by packet.
-pub(crate) async fn raw(world: &World, options: &ClientOptions) -> mqtt::Connection<ClientStream> {
-    let mut connection = mqtt::Connection::new(world.tls().await);
-    connection.trust(mqtt::PACKET_BYTES_MAX);
-    connection.queue(mqtt::Packet::Connect(Box::new(mqtt::Connect {
+fn connect_packet(options: &ClientOptions) -> mqtt::Packet {
+    mqtt::Packet::Connect(Box::new(mqtt::Connect {
         keep_alive: options.keep_alive.as_secs() as u16,
         client_id: options.client_id.clone().into(),
         username: Some(options.user_name.clone().into()),
         password: Some(Bytes::copy_from_slice(options.password.reveal().as_bytes())),
         ..mqtt::Connect::default()
-    })));
+    }))
+}
+
+/// A CONNECT as it goes over the wire.
+pub(crate) fn connect_bytes(options: &ClientOptions) -> Vec<u8> {
+    let mut connection = mqtt::Connection::new(tokio::io::join(tokio::io::empty(), Vec::new()));
+    connection.queue(connect_packet(options));
+    connection.unwritten_bytes().to_vec()
+}
+
+/// A connection on which the test speaks MQTT packet by packet.
+pub(crate) async fn raw(world: &World, options: &ClientOptions) -> mqtt::Connection<ClientStream> {
+    let mut connection = mqtt::Connection::new(world.tls().await);
+    connection.trust(mqtt::PACKET_BYTES_MAX);
+    connection.queue(connect_packet(options));
     let answer = connection.receive().await.expect("answers");
     assert!(
         matches!(&answer, mqtt::Packet::ConnectAck(ack) if ack.return_code == mqtt::ConnectAckReason::ConnectionAccepted),

@@ -128,3 +128,31 @@ fn endless_nesting_is_refused() {
     assert!(decode_variant(&mut Reader::new(&bytes)).is_err());
     assert!(skip_variant(&mut Reader::new(&bytes)).is_err());
 }
+
+/// Whatever can be read can be passed over to the same place (which does not look into texts), and is written to bytes that read
+/// the same.
+fn variant_of_bytes(bytes: &[u8]) {
+    let (mut read, mut passed) = (Reader::new(bytes), Reader::new(bytes));
+    let variant = decode_variant(&mut read);
+    let skipped = skip_variant(&mut passed);
+    let Ok(variant) = variant else { return };
+    assert_eq!(skipped, Ok(()));
+    assert_eq!(read.position(), passed.position());
+    let mut written = Vec::new();
+    encode_variant(&variant, &mut written);
+    let again = decode_variant(&mut Reader::new(&written)).expect("what was written reads");
+    let mut rewritten = Vec::new();
+    encode_variant(&again, &mut rewritten);
+    // By their bytes: a NaN does not equal itself.
+    assert_eq!(rewritten, written);
+}
+
+#[test]
+fn fuzz_variant() {
+    let inputs = examples().into_iter().map(|variant| {
+        let mut bytes = Vec::new();
+        encode_variant(&variant, &mut bytes);
+        bytes
+    });
+    gemba_testkit::fuzz::Target::new("model-variant", variant_of_bytes).inputs(inputs).run();
+}

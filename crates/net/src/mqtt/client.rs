@@ -11,12 +11,11 @@ use super::connection::{Connection, PACKET_BYTES_MAX};
 use super::window::{PacketId, Window};
 use super::{Connect, ConnectAckReason, Packet, QoS, SubscribeReturnCode, publish};
 use crate::error::ConnectError;
-use crate::stream::Duplex;
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
-pub use dial::Dial;
+pub use dial::{Dial, Duplex};
 pub use words::{ClientOptions, Event, Lost, PublishError};
 
 /// An accepted connection to an MQTT server.

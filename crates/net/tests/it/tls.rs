@@ -4,8 +4,10 @@ use crate::{Folder, PATIENCE, both_ends, listening, until};
 use gemba_base::{Clock, SystemClock, Tasks};
 use gemba_net::listen::{ListenerOptions, bind, bind_plain};
 use gemba_net::tls::{Acceptor, Connector};
-use gemba_net::{ConnectError, Stream};
+use gemba_net::{ConnectError, ConnectionLimits, Stream};
+use gemba_testkit::ManualClock;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -106,7 +108,8 @@ async fn a_reload_serves_the_new_certificate_and_keeps_the_old_one_on_errors() {
 async fn silent_and_surplus_connections_do_not_keep_others_out() {
     let folder = Folder::new();
     let (acceptor, connector) = both_ends(&folder);
-    let options = ListenerOptions { connections_max: 2, handshake_within: Duration::from_millis(300) };
+    let options =
+        ListenerOptions { limits: ConnectionLimits::new(2, 9), handshake_within: Duration::from_millis(300) };
     let (address, metrics, _) = listening(Some(acceptor), options, echo).await;
     let mut silent = TcpStream::connect(address).await.expect("connects");
     let mut stream = connector.connect("localhost", address.port(), PATIENCE).await.expect("connects");
@@ -139,4 +142,32 @@ async fn a_taken_port_and_plain_http_beyond_loopback_name_the_remedy() {
     // TEST-NET-1 is no machine's own address.
     let foreign = bind("192.0.2.1:0".parse().expect("address"), "MQTT", "hub.mqtt.listen").await;
     assert_eq!(foreign.expect_err("is not ours").code().0, "GMB-NET-003");
+}
+
+#[tokio::test]
+async fn a_certificate_near_its_end_is_renewed_and_served_while_connections_stay() {
+    let folder = Folder::new();
+    let (acceptor, connector) = both_ends(&folder);
+    let (address, ..) = listening(Some(acceptor.clone()), ListenerOptions::default(), echo).await;
+    let mut open = connector.connect("localhost", address.port(), PATIENCE).await.expect("connects");
+    let clock = Arc::new(ManualClock::new(SystemClock::new().now()));
+    let (tasks, interval) = (Tasks::new("renewal"), Duration::from_millis(5));
+    let own = folder.path().to_owned();
+    gemba_net::pki::keep_renewed_each(interval, own, Vec::new(), clock.clone(), &tasks);
+    acceptor.watch(interval, &tasks);
+    // A certificate lasts 397 days, and is renewed when less than 60 are left.
+    clock.advance(Duration::from_secs(340 * 86_400));
+    // For this machine's clock the new one begins in the future, which tells it from the old one.
+    let renewed = async {
+        loop {
+            match connector.connect("localhost", address.port(), PATIENCE).await {
+                Err(ConnectError::OutsideValidity { .. }) => return,
+                Ok(_) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, renewed).await.expect("the new certificate is served");
+    assert!(speaks(&mut open).await, "open connections go on");
+    assert!(tasks.drain(PATIENCE).await);
 }

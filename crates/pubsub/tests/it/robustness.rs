@@ -4,6 +4,7 @@ use crate::golden::press;
 use crate::round_trip::payloads;
 use gemba_model::*;
 use gemba_pubsub::{Limits, NoDataSets, fuzz, json, uadp};
+use gemba_testkit::fuzz::Target;
 
 /// A repeatable source of numbers.
 struct Numbers(u64);
@@ -131,48 +132,26 @@ fn every_truncation_of_a_message_is_an_error() {
     }
 }
 
-/// Changes a few bytes: bits, whole bytes, interesting numbers, pieces taken out or doubled.
-fn damage(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
-    for _ in 0..=numbers.below(3) {
-        if bytes.is_empty() {
-            return;
-        }
-        let at = numbers.below(bytes.len());
-        match numbers.below(6) {
-            0 => bytes[at] ^= 1 << numbers.below(8),
-            1 => bytes[at] = numbers.below(256) as u8,
-            2 => bytes[at] = [0, 0xFF, 0x7F, 0x80, b'"', b'{', b'}', b'[', b',', b'9'][numbers.below(10)],
-            3 => bytes.truncate(at),
-            4 => {
-                let end = (at + 1 + numbers.below(8)).min(bytes.len());
-                bytes.drain(at..end);
-            }
-            _ => {
-                let end = (at + 1 + numbers.below(8)).min(bytes.len());
-                let piece = bytes[at..end].to_vec();
-                bytes.splice(at..at, piece);
-            }
-        }
-    }
-}
-
-fn hammer(seeds: &[Vec<u8>], rounds: usize, target: fn(&[u8])) {
-    let mut numbers = Numbers(42);
-    for _ in 0..rounds {
-        let mut bytes = seeds[numbers.below(seeds.len())].clone();
-        damage(&mut bytes, &mut numbers);
-        target(&bytes);
-    }
+#[test]
+fn fuzz_uadp() {
+    Target::new("pubsub-uadp", fuzz::uadp).inputs(uadp_messages()).executions(60_000).run();
 }
 
 #[test]
-fn damaged_uadp_never_panics() {
-    hammer(&uadp_messages(), 150_000, fuzz::uadp);
-}
-
-#[test]
-fn damaged_json_never_panics() {
-    hammer(&json_messages(), 100_000, fuzz::json);
+fn fuzz_json() {
+    let words = [
+        "null",
+        "{}",
+        "[]",
+        "\"",
+        "\\ud800",
+        "1e999",
+        "\"MessageType\":\"ua-data\"",
+        "\"UaType\":",
+        "\"Value\":",
+        "\"Dimensions\":[2,2]",
+    ];
+    Target::new("pubsub-json", fuzz::json).inputs(json_messages()).words(words).executions(40_000).run();
 }
 
 #[test]

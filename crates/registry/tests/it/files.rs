@@ -91,7 +91,7 @@ fn what_cannot_be_opened_says_what_and_how_to_go_on() {
     drop(SqliteDocStore::open(&newer).expect("opens"));
     Connection::open(&newer).expect("opens").pragma_update(None, "user_version", 7).expect("updates");
     expect![[r#"
-        GMB-REG-002: the registry DIR/newer.db has format 7, this program knows formats up to 1;
+        GMB-REG-002: the registry DIR/newer.db has format 7, this program knows formats up to 2;
         run the newer Gemba that wrote it, or restore the copy from before the upgrade"#]]
     .assert_eq(&fault(&newer));
 }

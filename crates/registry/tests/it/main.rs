@@ -5,6 +5,7 @@
 mod conformance;
 mod files;
 mod folder;
+mod secrets;
 
 use folder::Folder;
 use gemba_registry::SqliteDocStore;

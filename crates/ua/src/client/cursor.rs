@@ -104,4 +104,26 @@ mod tests {
         other[0] = 9;
         assert_eq!(Cursor::decode(&other), None, "a later version is no cursor of ours");
     }
+
+    fn cursor_of_bytes(bytes: &[u8]) {
+        if let Some(cursor) = Cursor::decode(bytes) {
+            assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+        }
+    }
+
+    #[test]
+    fn fuzz_cursor() {
+        let session = SessionKey { id: NodeId::numeric(1, 5), token: NodeId::string(0, "token") };
+        let plain = Cursor {
+            subscription: 78,
+            server_start: DateTime::from_ticks(133_000_000_000_000_001),
+            fingerprint: 5,
+            last: 9,
+            publish_time: Some(DateTime::from_ticks(133_000_000_000_000_002)),
+            keep_alive: Duration::from_secs(2),
+            session: None,
+        };
+        let inputs = [plain.encode(), Cursor { session: Some(session), ..plain }.encode()];
+        gemba_testkit::fuzz::Target::new("ua-cursor", cursor_of_bytes).inputs(inputs).run();
+    }
 }

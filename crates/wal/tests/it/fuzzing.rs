@@ -1,6 +1,7 @@
 //! Arbitrary bytes in place of segments, by seed.
 
 use crate::house::*;
+use gemba_testkit::fuzz::Target;
 use gemba_testkit::{FaultyDisk, Rng};
 use gemba_wal::fuzz;
 
@@ -12,6 +13,7 @@ fn corpus() -> Vec<Vec<u8>> {
     drop(log);
     let mut corpus: Vec<_> = disk.paths().iter().filter_map(|path| disk.contents(path)).collect();
     corpus.push(include_bytes!("../../testdata/v1.log").to_vec());
+    corpus.push(include_bytes!("../../testdata/v1.idx").to_vec());
     corpus
 }
 
@@ -41,15 +43,7 @@ fn mutate(bytes: &mut Vec<u8>, rng: &mut Rng) {
 fn no_bytes_make_a_walk_panic_or_run_on() {
     fuzz::segment(b"");
     fuzz::segment(&[0xff; 1_000]);
-    let mut rng = Rng::new(1);
-    for seed in corpus() {
-        fuzz::segment(&seed);
-        for _ in 0..2_000 {
-            let mut bytes = seed.clone();
-            mutate(&mut bytes, &mut rng);
-            fuzz::segment(&bytes);
-        }
-    }
+    Target::new("wal-segment", fuzz::segment).inputs(corpus()).bytes_max(8_000).executions(15_000).run();
 }
 
 #[test]

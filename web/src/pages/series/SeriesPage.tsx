@@ -3,14 +3,16 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { Command, Teach } from '@/parts/Teach';
 import { Trouble } from '@/parts/Trouble';
-import { idList } from '@/shell/idList';
+import { idList, toggled } from '@/shell/idList';
 import { useWords } from '@/words/words';
-import { columnsOf, type SeriesAddress } from './address';
+import { columnsOf, unfolded, type SeriesAddress } from './address';
 import { ChosenBar } from './ChosenBar';
 import { SeriesBar } from './SeriesBar';
 import classes from './SeriesPage.module.css';
 import { SeriesTable } from './SeriesTable';
 import { useSeriesRows } from './useSeriesRows';
+
+type Part = { [Name in keyof SeriesAddress]?: SeriesAddress[Name] | undefined };
 
 const route = getRouteApi('/shell/series');
 
@@ -22,12 +24,12 @@ export function SeriesPage() {
   const { cols } = address;
   const columns = useMemo(() => columnsOf(cols === undefined ? {} : { cols }), [cols]);
   const chosen = idList(address.s);
-  const change = (part: { [Name in keyof SeriesAddress]?: SeriesAddress[Name] | undefined }) =>
-    void navigate({ search: (before) => ({ ...before, ...part }) as SeriesAddress, replace: true });
-  const choose = (id: number) => {
-    const ids = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id];
-    change({ s: ids.join(',') || undefined });
-  };
+  // What was drawn may be older than the address: a change is always made from the address as it is now.
+  const changeFrom = (part: (before: SeriesAddress) => Part) =>
+    void navigate({ search: (before) => ({ ...before, ...part(before) }) as SeriesAddress, replace: true });
+  const change = (part: Part) => changeFrom(() => part);
+  const choose = (id: number) => changeFrom((before) => ({ s: toggled(idList(before.s), id).join(',') || undefined }));
+  const unfold = (id: number, wish?: boolean) => changeFrom((before) => ({ open: unfolded(before.open, id, wish) }));
   const empty = !found.pending && found.rows.length === 0;
 
   return (
@@ -36,7 +38,7 @@ export function SeriesPage() {
       {found.error && <Trouble error={found.error} />}
       {empty && !found.error && (address.q ? <NothingFound search={address.q} clear={() => change({ q: undefined })} /> : <NoSeries />)}
       {!empty && (
-        <SeriesTable found={found} columns={columns} chosen={chosen} open={address.open} choose={choose} toggle={(id) => change({ open: address.open === id ? undefined : id })} />
+        <SeriesTable found={found} columns={columns} chosen={chosen} open={address.open} choose={choose} unfold={unfold} />
       )}
       {chosen.length > 0 && <ChosenBar ids={chosen} clear={() => change({ s: undefined })} said={t('chosen.title')} />}
     </div>

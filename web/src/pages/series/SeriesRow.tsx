@@ -30,7 +30,7 @@ export const SeriesRow = memo(function SeriesRow({ series, level, columns, chose
         </label>
       </span>
       <span role="gridcell" className={classes.name}>
-        <button type="button" className={classes.toggle} onClick={() => place.acts.toggle(series.id)} tabIndex={-1}>
+        <button type="button" className={classes.toggle} onClick={() => place.acts.unfold(series.id)} tabIndex={-1}>
           <Icon name={open ? 'down' : 'open'} size={16} />
           <span className={classes.texts}>
             <span className={classes.nameText}>{series.name}</span>

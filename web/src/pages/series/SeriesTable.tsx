@@ -1,6 +1,7 @@
 /** The table of series: only rows in sight exist, live values change in place, everything by keyboard. */
-import { useVirtualizer } from '@tanstack/react-virtual';
+import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { useWanted } from '@/live/useLive';
 import { Bone } from '@/parts/Bone';
 import { useStable } from '@/parts/useStable';
@@ -11,7 +12,7 @@ import { SeriesDetail } from './SeriesDetail';
 import { SeriesRow } from './SeriesRow';
 import { ServerHeading } from './ServerHeading';
 import classes from './SeriesTable.module.css';
-import { nextFocus, type TableRow } from './tableRows';
+import { keyAnswer, nextFocus, type TableRow } from './tableRows';
 import { useNarrow } from './useNarrow';
 import { SERVER_MAX, type SeriesRows } from './useSeriesRows';
 
@@ -21,7 +22,7 @@ interface Props {
   chosen: readonly number[];
   open: number | undefined;
   choose: (id: number) => void;
-  toggle: (id: number) => void;
+  unfold: (id: number, wish?: boolean) => void;
 }
 
 const ROW = 48;
@@ -41,7 +42,7 @@ const WIDTHS: Record<Column, string> = {
   node: 'minmax(140px, 2fr)',
 };
 
-export function SeriesTable({ found, columns, chosen, open, choose, toggle }: Props) {
+export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Props) {
   const { t } = useWords();
   const { rows } = found;
   const narrow = useNarrow();
@@ -53,12 +54,18 @@ export function SeriesTable({ found, columns, chosen, open, choose, toggle }: Pr
     estimateSize: (index) => (rows[index]?.kind === 'detail' ? DETAIL : narrow ? ROW_NARROW : ROW),
     getItemKey: (index) => rows[index]?.key ?? index,
     overscan: 8,
+    // The row with the focus stays on the page while it is scrolled away, so that the keys keep their place.
+    rangeExtractor: (range) => {
+      const shown = defaultRangeExtractor(range);
+      const kept = focused === null || shown.some((index) => rows[index]?.key === focused) ? -1 : rows.findIndex((row) => row.key === focused);
+      return kept < 0 ? shown : [...shown, kept].sort((a, b) => a - b);
+    },
   });
-  const acts: RowActs = useStable({ choose, toggle, toggleServer: found.toggleServer, focus: setFocused });
+  const acts: RowActs = useStable({ choose, unfold, unfoldServer: found.unfoldServer, focus: setFocused });
   const inSight = virtual.getVirtualItems();
   useWanted(inSight.flatMap(({ index }) => (rows[index]?.kind === 'series' ? [rows[index].series.id] : [])));
 
-  const atEnd = rows[inSight.at(-1)?.index ?? -1]?.kind === 'waiting';
+  const atEnd = inSight.some(({ index }) => index === rows.length - 1) && rows.at(-1)?.kind === 'waiting';
   const { loadMore } = found;
   useEffect(() => {
     if (atEnd) loadMore();
@@ -66,25 +73,34 @@ export function SeriesTable({ found, columns, chosen, open, choose, toggle }: Pr
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [atEnd, rows.length]);
 
+  // The focus has moved before the next key comes, however fast it comes: that key means the row that has it.
   const focusRow = (index: number) => {
     const row = rows[index];
     if (!row) return;
-    setFocused(row.key);
+    flushSync(() => setFocused(row.key));
+    const elements = scroll.current?.querySelectorAll<HTMLElement>('[data-row]') ?? [];
+    [...elements].find((element) => element.dataset['row'] === row.key)?.focus({ preventScroll: true });
     virtual.scrollToIndex(index, { align: 'auto' });
-    requestAnimationFrame(() => scroll.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(row.key)}"]`)?.focus());
   };
 
   const onKey = (event: React.KeyboardEvent) => {
     const target = event.target as HTMLElement;
-    if (target.dataset['row'] === undefined) return;
-    const at = rows.findIndex((row) => row.key === target.dataset['row']);
+    const holder = target.closest<HTMLElement>('[data-row]');
+    // A button or a box inside of a row has its own meaning for these two.
+    if (!holder || event.ctrlKey || event.metaKey || event.altKey || (target !== holder && (event.key === ' ' || event.key === 'Enter'))) return;
+    const at = rows.findIndex((row) => row.key === holder.dataset['row']);
     const row = rows[at];
     if (!row) return;
-    const act = actionOf(event.key, row, open, acts);
     const step = STEPS[event.key];
-    if (act) act();
-    else if (step !== undefined) focusRow(nextFocus(rows, at, step));
-    else return;
+    if (step !== undefined) focusRow(nextFocus(rows, at, step));
+    else {
+      const answer = keyAnswer(event.key, rows, at, open);
+      if (answer === null) return;
+      if (answer.kind === 'focus') focusRow(answer.index);
+      else if (answer.kind === 'choose') acts.choose(answer.id);
+      else if (answer.kind === 'unfold') acts.unfold(answer.id, answer.wish);
+      else acts.unfoldServer(answer.endpoint, answer.wish);
+    }
     event.preventDefault();
   };
 
@@ -93,7 +109,7 @@ export function SeriesTable({ found, columns, chosen, open, choose, toggle }: Pr
   const grid = { '--grid': gridOf(columns) } as React.CSSProperties;
 
   return (
-    <div className={classes.table} role="treegrid" aria-label={t('place.series')} aria-rowcount={found.more ? -1 : rows.length + 1} aria-multiselectable="true" style={grid} onKeyDown={onKey}>
+    <div className={classes.table} role="treegrid" aria-label={t('place.series')} aria-rowcount={found.more ? -1 : rows.length + 1} aria-multiselectable="true" aria-busy={found.pending || found.behind} style={grid} onKeyDown={onKey}>
       <div className={classes.head} role="row" aria-rowindex={1}>
         <span role="columnheader">
           <span className="only-read">{t('column.choose')}</span>
@@ -126,20 +142,6 @@ export function SeriesTable({ found, columns, chosen, open, choose, toggle }: Pr
 }
 
 const STEPS: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE_STEP, PageUp: -PAGE_STEP, Home: -Infinity, End: Infinity };
-
-function actionOf(key: string, row: TableRow, open: number | undefined, acts: RowActs): (() => void) | null {
-  if (row.kind === 'server') {
-    const wantsOpen = key === 'ArrowRight';
-    if (key === 'Enter' || (wantsOpen && !row.group.open) || (key === 'ArrowLeft' && row.group.open)) return () => acts.toggleServer(row.group.endpoint);
-    return null;
-  }
-  if (row.kind !== 'series') return null;
-  const { id } = row.series;
-  const isOpen = open === id;
-  if (key === ' ') return () => acts.choose(id);
-  if (key === 'Enter' || (key === 'ArrowRight' && !isOpen) || (key === 'ArrowLeft' && isOpen)) return () => acts.toggle(id);
-  return null;
-}
 
 interface RowProps {
   row: TableRow;

@@ -15,7 +15,7 @@ export function ServerHeading({ group, ...place }: RowPlace & { group: ServerGro
   return (
     <div {...focusable(place)} className={classes.server} role="row" aria-level={1} aria-expanded={group.open}>
       <span role="gridcell" className={classes.serverName}>
-        <button type="button" className={classes.toggle} onClick={() => place.acts.toggleServer(group.endpoint)} tabIndex={-1}>
+        <button type="button" className={classes.toggle} onClick={() => place.acts.unfoldServer(group.endpoint)} tabIndex={-1}>
           <Icon name={group.open ? 'down' : 'open'} size={16} />
           <span className={`code ${classes.cut}`}>{group.endpoint}</span>
         </button>

@@ -31,6 +31,12 @@ export function readSeriesAddress(search: Record<string, unknown>): SeriesAddres
   return address;
 }
 
+/** The open row after a wish about one: open, folded, or the other of the two. */
+export function unfolded(open: number | undefined, id: number, wish: boolean = open !== id): number | undefined {
+  if (wish) return id;
+  return open === id ? undefined : open;
+}
+
 export function columnsOf(address: SeriesAddress): readonly Column[] {
   if (address.cols === undefined) return USUAL;
   const named = address.cols.split(',');

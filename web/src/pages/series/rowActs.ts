@@ -2,8 +2,9 @@
 
 export type RowActs = {
   choose: (id: number) => void;
-  toggle: (id: number) => void;
-  toggleServer: (endpoint: string) => void;
+  /** Opens or folds a series as wished, or turns it when there is no wish. */
+  unfold: (id: number, wish?: boolean) => void;
+  unfoldServer: (endpoint: string, wish?: boolean) => void;
   focus: (key: string) => void;
 };
 

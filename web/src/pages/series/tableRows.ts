@@ -56,3 +56,29 @@ export function nextFocus(rows: readonly TableRow[], from: number, step: number)
   }
   return at;
 }
+
+export type KeyAnswer =
+  | { kind: 'choose'; id: number }
+  | { kind: 'unfold'; id: number; wish?: boolean }
+  | { kind: 'unfoldServer'; endpoint: string; wish?: boolean }
+  | { kind: 'focus'; index: number };
+
+/** What a key means on a row, as in every tree with columns: right opens and goes in, left folds and goes out. */
+export function keyAnswer(key: string, rows: readonly TableRow[], at: number, open: number | undefined): KeyAnswer | null {
+  const row = rows[at];
+  if (row?.kind === 'server') {
+    const { endpoint, open: isOpen } = row.group;
+    if (key === 'Enter') return { kind: 'unfoldServer', endpoint };
+    if (key === 'ArrowRight') return isOpen ? { kind: 'focus', index: nextFocus(rows, at, 1) } : { kind: 'unfoldServer', endpoint, wish: true };
+    if (key === 'ArrowLeft' && isOpen) return { kind: 'unfoldServer', endpoint, wish: false };
+  }
+  if (row?.kind === 'series') {
+    const { id } = row.series;
+    if (key === ' ') return { kind: 'choose', id };
+    if (key === 'Enter') return { kind: 'unfold', id };
+    if (key === 'ArrowRight') return { kind: 'unfold', id, wish: true };
+    if (key === 'ArrowLeft' && (open === id || row.level === 1)) return { kind: 'unfold', id, wish: false };
+    if (key === 'ArrowLeft') return { kind: 'focus', index: rows.findLastIndex((each, index) => index < at && each.kind === 'server') };
+  }
+  return null;
+}

@@ -15,9 +15,11 @@ export interface SeriesRows {
   more: boolean;
   servers: number;
   pending: boolean;
+  /** The rows answer an earlier search; the answer to this one is on its way. */
+  behind: boolean;
   error: Error | null;
   loadMore: () => void;
-  toggleServer: (endpoint: string) => void;
+  unfoldServer: (endpoint: string, wish?: boolean) => void;
 }
 
 export function useSeriesRows(search: string, byServer: boolean, open: number | undefined): SeriesRows {
@@ -51,11 +53,15 @@ export function useSeriesRows(search: string, byServer: boolean, open: number | 
     more,
     servers: endpoints.length,
     pending: list.isPending,
+    behind: list.isPlaceholderData,
     error: list.error ?? answers.find((answer) => answer.error)?.error ?? null,
     loadMore: () => {
       if (more && !list.isFetchingNextPage) void list.fetchNextPage();
     },
-    toggleServer: (endpoint) =>
-      setOpenServers((before) => (before.includes(endpoint) ? before.filter((each) => each !== endpoint) : [...before, endpoint])),
+    unfoldServer: (endpoint, wish) =>
+      setOpenServers((before) => {
+        const others = before.filter((each) => each !== endpoint);
+        return (wish ?? others.length === before.length) ? [...others, endpoint] : others;
+      }),
   };
 }

@@ -9,6 +9,8 @@ import { clockText, serverNow } from '@/reading/clock';
 import { pan, spanMs, type Span, type View } from '@/trace/range';
 import { zonedInstant, zonedText } from '@/trace/zone';
 import { useWords, type Key } from '@/words/words';
+import type { TrendsAddress } from './address';
+import { endGesture } from './gesture';
 import classes from './RangePicker.module.css';
 import { fixedSearch, fixedView, movingSearch, USUAL_SPAN } from './useView';
 
@@ -21,8 +23,12 @@ export function RangePicker() {
   const fixed = fixedView(address);
   const span = address.range ?? USUAL_SPAN;
   const current = (): View => fixed ?? { from: serverNow() - spanMs(span), to: serverNow() };
-  const fix = (view: View) => void navigate({ search: (before) => fixedSearch(before, view) });
-  const move = (to: Span) => void navigate({ search: (before) => movingSearch(before, to) });
+  const go = (search: (before: TrendsAddress) => TrendsAddress) => {
+    endGesture();
+    void navigate({ search });
+  };
+  const fix = (view: View) => go((before) => fixedSearch(before, view));
+  const move = (to: Span) => go((before) => movingSearch(before, to));
 
   return (
     <div className={classes.picker} role="group" aria-label={t('range.title')}>

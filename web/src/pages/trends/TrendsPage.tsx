@@ -20,6 +20,7 @@ import { useWords } from '@/words/words';
 import type { TrendsAddress } from './address';
 import type { LaneTrace } from './chart/laneOptions';
 import { GapList } from './GapList';
+import { endGesture } from './gesture';
 import { TrendsBar } from './TrendsBar';
 import classes from './TrendsPage.module.css';
 import { TrendTable } from './TrendTable';
@@ -93,12 +94,19 @@ function Trends({ address }: { address: TrendsAddress }) {
 
   const change = (part: { [Name in keyof TrendsAddress]?: TrendsAddress[Name] | undefined }, replace = true) =>
     void navigate({ search: (before) => ({ ...before, ...part }) as TrendsAddress, replace });
+  const remove = (id: number) =>
+    void navigate({ search: (before) => ({ ...before, s: idList(before.s).filter((each) => each !== id).join(',') || undefined }) as TrendsAddress, replace: true });
   const showGap = (gap: Gap) => change({ gap: gapKey(gap) });
   const zoomToGap = (gap: Gap) => {
     const from = instant(gap.from) ?? view.from;
     const to = (gap.closed ? instant(gap.to) : null) ?? serverNow();
+    endGesture();
     const air = Math.max(30_000, (to - from) * 0.75);
     void navigate({ search: (before) => ({ ...fixedSearch(before, { from: from - air, to: Math.min(serverNow(), to + air) }), gap: gapKey(gap) }) });
+  };
+  const goLive = () => {
+    endGesture();
+    void navigate({ search: (before) => movingSearch(before, span ?? USUAL_SPAN) });
   };
   const units = new Set(series.flatMap((each) => (each ? [each.unit] : [])));
   const failed = stored.find((each) => each.error)?.error ?? infos.find((info) => info.error)?.error;
@@ -108,7 +116,7 @@ function Trends({ address }: { address: TrendsAddress }) {
       <TrendsBar address={address} series={series} view={view} change={change} picture={picture} />
       {failed && <Trouble error={failed} />}
       <Suspense fallback={<Bone height={CHART_SPACE} />}>
-        <TrendChart traces={laneTraces} shared={address.axes === 'shared'} view={view} look={look} reset={() => void navigate({ search: (before) => movingSearch(before, span ?? USUAL_SPAN) })} showGap={showGap} keepPicture={keepPicture} />
+        <TrendChart traces={laneTraces} shared={address.axes === 'shared'} view={view} waiting={stored.some((each) => each.pending)} look={look} reset={goLive} showGap={showGap} keepPicture={keepPicture} />
       </Suspense>
       <p className={classes.hint}>
         {t('chart.hint')}
@@ -116,7 +124,7 @@ function Trends({ address }: { address: TrendsAddress }) {
         {address.compare ? ` ${t('trends.compareHint')}` : ''}
         {current.some((each) => each.cut) ? ` ${n('trends.cut', 5000)}` : ''}
       </p>
-      <TrendTable series={series} traces={current} view={view} moving={moving} remove={(id) => change({ s: ids.filter((each) => each !== id).join(',') || undefined })} />
+      <TrendTable series={series} traces={current} view={view} moving={moving} remove={remove} />
       <GapList holes={holes} chosen={address.gap} show={zoomToGap} />
     </div>
   );

@@ -4,7 +4,9 @@ import { live } from '@/live/stream';
 import { serverNow } from '@/reading/clock';
 import { timed, type TimedReading } from '@/trace/trace';
 
-/** Ten a second for five minutes and some, the longest that stored data lags behind; beyond it the oldest go. */
+/** Stored data lags behind by five minutes at most; what is older than this is in it. */
+const TAIL_MS = 360_000;
+/** Ten a second for as long; beyond it the oldest go. */
 const TAIL_MAX = 4_000;
 
 export class Tails {
@@ -15,7 +17,9 @@ export class Tails {
     const last = tail.at(-1);
     if (last && last.at === reading.at) tail[tail.length - 1] = reading;
     else if (!last || last.at < reading.at) tail.push(reading);
-    if (tail.length > TAIL_MAX) tail.splice(0, tail.length - TAIL_MAX);
+    const old = tail.findIndex((each) => each.at >= (tail.at(-1)?.at ?? 0) - TAIL_MS);
+    const surplus = Math.max(old, tail.length - TAIL_MAX);
+    if (surplus > 0) tail.splice(0, surplus);
     this.#byId.set(id, tail);
   }
 

@@ -1,9 +1,10 @@
 /** The range in sight: moving with the clock, or fixed; and gestures on their way to the address. */
 import { getRouteApi } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef } from 'react';
 import { useNow } from '@/live/useNow';
 import { spanMs, type Span, type View } from '@/trace/range';
 import type { TrendsAddress } from './address';
+import { endGesture, moveGesture, useGesture, type Look } from './gesture';
 
 export const USUAL_SPAN: Span = '1h';
 /** A gesture is written to the address once it rests. */
@@ -26,25 +27,33 @@ export function fixedView(address: TrendsAddress): View | null {
   return { from: Date.parse(address.from), to: Date.parse(address.to) };
 }
 
-export function useView(): ViewState & { look: (view: View) => void } {
+export function useView(): ViewState & { look: (to: Look) => void } {
   const address = route.useSearch();
   const navigate = route.useNavigate();
   const fixed = fixedView(address);
   const span = fixed ? null : (address.range ?? USUAL_SPAN);
   // A window that moves by less than a pixel need not be drawn anew.
   const now = useNow(spanMs(span ?? USUAL_SPAN) / PIXELS);
-  const [gesture, setGesture] = useState<View | null>(null);
+  const gesture = useGesture();
   const settled = fixed ?? { from: now - spanMs(span ?? USUAL_SPAN), to: now };
 
   useEffect(() => {
     if (!gesture) return;
     const timer = setTimeout(() => {
-      void navigate({ search: (before) => fixedSearch(before, gesture), replace: false }).then(() => setGesture(null));
+      void navigate({ search: (before) => fixedSearch(before, gesture), replace: false }).then(() => endGesture(gesture));
     }, RESTS_MS);
     return () => clearTimeout(timer);
   }, [gesture, navigate]);
 
-  return { view: gesture ?? settled, settled, span, look: setGesture };
+  useEffect(() => endGesture, []);
+
+  const shown = useRef(settled);
+  useEffect(() => {
+    shown.current = settled;
+  });
+  const look = useCallback((to: Look) => moveGesture(to, shown.current), []);
+
+  return { view: gesture ?? settled, settled, span, look };
 }
 
 /** The address with a fixed range instead of what was there. */

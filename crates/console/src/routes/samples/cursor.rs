@@ -116,4 +116,18 @@ mod tests {
             assert_eq!(Cursor::parse(token, 7), None, "{token}");
         }
     }
+
+    fn token_of_bytes(bytes: &[u8]) {
+        let token = String::from_utf8_lossy(bytes);
+        let Some(cursor) = Cursor::parse(&token, 7) else { return };
+        assert_eq!(Cursor::parse(&cursor.token(), 7), Some(cursor));
+        assert!(cursor.query().from <= cursor.query().to);
+        assert!(!Progress::new(cursor).token().is_empty());
+    }
+
+    #[test]
+    fn fuzz_continuation_token() {
+        let inputs = ["1.7.a.0.1.0", "1.7.d.-9223372036854775808.9223372036854775807.18446744073709551615"];
+        gemba_testkit::fuzz::Target::new("console-token", token_of_bytes).inputs(inputs).run();
+    }
 }

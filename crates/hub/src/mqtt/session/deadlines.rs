@@ -2,6 +2,7 @@
 
 use super::{Session, Unread};
 use crate::reason::{End, EndReason};
+use gemba_net::mqtt::ByteStream;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -9,7 +10,7 @@ use tokio::time::{Instant, Sleep};
 /// Deadlines are looked at this often at least: the wall clock, which ends tokens, may jump.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(60);
 
-impl Session<'_> {
+impl<S: ByteStream> Session<'_, S> {
     /// The earliest moment at which the connection might have to end.
     pub(super) fn next_look(&self) -> Instant {
         let now = Instant::now();

@@ -1,12 +1,17 @@
 //! How a client comes to a stream of bytes.
 
 use crate::error::ConnectError;
-use crate::stream::Duplex;
+use crate::mqtt::ByteStream;
 use crate::tls::Connector;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
+
+/// A stream of bytes in both directions, whatever carries it.
+pub trait Duplex: ByteStream + Sync + Debug {}
+
+impl<S: ByteStream + Sync + Debug> Duplex for S {}
 
 /// The way to a server.
 pub trait Dial: Send + Sync + Debug + 'static {

@@ -6,6 +6,7 @@ import { useScheme } from '@/parts/preferences';
 import { holeAt } from '@/trace/holes';
 import type { View } from '@/trace/range';
 import { useWords } from '@/words/words';
+import type { Look } from '../gesture';
 import { cssColour } from '../traceInk';
 import { moveCursor } from './cursorStore';
 import { listenToGestures } from './gestures';
@@ -22,7 +23,7 @@ interface Props {
   titleSpace: number;
   units: boolean;
   sync: string;
-  look: (view: View) => void;
+  look: (to: Look) => void;
   reset: () => void;
   showGap: (gap: Gap) => void;
   keep: (key: string, chart: uPlot | null) => void;

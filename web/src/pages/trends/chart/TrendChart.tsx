@@ -6,6 +6,7 @@ import type { Gap } from '@/api/types';
 import { serverNow } from '@/reading/clock';
 import { pan, zoomAt, type View } from '@/trace/range';
 import { useWords } from '@/words/words';
+import type { Look } from '../gesture';
 import { inkOf } from '../traceInk';
 import { cursorAt, moveCursor } from './cursorStore';
 import { TIME_AXIS, type LaneSpec, type LaneTrace } from './laneOptions';
@@ -17,7 +18,9 @@ interface Props {
   traces: LaneTrace[];
   shared: boolean;
   view: View;
-  look: (view: View) => void;
+  /** Some of what the view asks for is still on its way. */
+  waiting: boolean;
+  look: (to: Look) => void;
   reset: () => void;
   showGap: (gap: Gap) => void;
   /** Is handed how to make a picture of the chart. */
@@ -47,7 +50,7 @@ function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
   return [box, width];
 }
 
-export function TrendChart({ traces, shared, view, look, reset, showGap, keepPicture }: Props) {
+export function TrendChart({ traces, shared, view, waiting, look, reset, showGap, keepPicture }: Props) {
   const { t } = useWords();
   const [box, width] = useWidth();
   const charts = useRef(new Map<string, uPlot>());
@@ -70,10 +73,10 @@ export function TrendChart({ traces, shared, view, look, reset, showGap, keepPic
     const middle = cursorAt() ?? (view.from + view.to) / 2;
     const step = (view.to - view.from) / 100;
     const acts: Record<string, () => void> = {
-      ArrowLeft: () => (event.shiftKey ? look(pan(view, -0.2, serverNow())) : point(Math.max(view.from, middle - step))),
-      ArrowRight: () => (event.shiftKey ? look(pan(view, 0.2, serverNow())) : point(Math.min(view.to, middle + step))),
-      '+': () => look(zoomAt(view, middle, 0.5)),
-      '-': () => look(zoomAt(view, middle, 2)),
+      ArrowLeft: () => (event.shiftKey ? look((shown) => pan(shown, -0.2, serverNow())) : point(Math.max(view.from, middle - step))),
+      ArrowRight: () => (event.shiftKey ? look((shown) => pan(shown, 0.2, serverNow())) : point(Math.min(view.to, middle + step))),
+      '+': () => look((shown) => zoomAt(shown, middle, 0.5)),
+      '-': () => look((shown) => zoomAt(shown, middle, 2)),
       Home: reset,
       Escape: () => moveCursor(null),
     };
@@ -89,7 +92,7 @@ export function TrendChart({ traces, shared, view, look, reset, showGap, keepPic
   };
 
   return (
-    <div ref={box} className={classes.chart} tabIndex={0} role="group" aria-roledescription={t('chart.role')} aria-label={t('chart.label')} onKeyDown={onKey} style={{ minHeight: laneHeight * lanes.length + TIME_AXIS }}>
+    <div ref={box} className={classes.chart} tabIndex={0} role="group" aria-roledescription={t('chart.role')} aria-label={t('chart.label')} aria-busy={waiting} onKeyDown={onKey} style={{ minHeight: laneHeight * lanes.length + TIME_AXIS }}>
       {width > 0 &&
         lanes.map((lane, index) => {
           const last = index === lanes.length - 1;

@@ -1,12 +1,13 @@
 /** Wheel, pinch and finger on a lane. The brush is uPlot's own. */
 import type uPlot from 'uplot';
 import { zoomAt, type View } from '@/trace/range';
+import type { Look } from '../gesture';
 
 const WHEEL_FACTOR = 0.0016;
 
 export interface Gestures {
   view: () => View;
-  look: (view: View) => void;
+  look: (to: Look) => void;
 }
 
 function timeAt(u: uPlot, clientX: number): number {
@@ -20,7 +21,8 @@ export function listenToGestures(u: uPlot, { view, look }: Gestures): () => void
   const onWheel = (event: WheelEvent) => {
     event.preventDefault();
     const pixels = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
-    look(zoomAt(view(), timeAt(u, event.clientX), Math.exp(Math.max(-300, Math.min(300, pixels)) * WHEEL_FACTOR)));
+    const at = timeAt(u, event.clientX);
+    look((shown) => zoomAt(shown, at, Math.exp(Math.max(-300, Math.min(300, pixels)) * WHEEL_FACTOR)));
   };
 
   const onDown = (event: PointerEvent) => {

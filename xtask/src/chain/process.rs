@@ -2,29 +2,40 @@
 
 use anyhow::{Context, Result};
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// A child that is killed when it is dropped.
-pub(super) struct Running(Child);
+pub(crate) struct Running(Child);
 
 /// CPU time and memory of a process.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Usage {
-    pub(super) cpu_seconds: f64,
-    pub(super) rss_mib: u64,
+pub(crate) struct Usage {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) rss_mib: u64,
 }
 
 /// Clock ticks a second in /proc; fixed on Linux.
 const TICKS: f64 = 100.0;
 
 impl Running {
-    pub(super) fn start(command: &mut Command, output: &std::path::Path) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, output: &std::path::Path) -> Result<Self> {
         let file = fs::File::create(output)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         Ok(Self(command.spawn().with_context(|| format!("cannot start {command:?}"))?))
     }
 
-    pub(super) fn usage(&self) -> Result<Usage> {
+    /// SIGTERM, then waits.
+    pub(crate) fn stop(&mut self) -> Result<ExitStatus> {
+        let id = self.0.id().to_string();
+        crate::run::check(Command::new("kill").args(["-TERM", &id]))?;
+        self.0.wait().context("a child cannot be waited for")
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
+    pub(crate) fn usage(&self) -> Result<Usage> {
         let id = self.0.id();
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("the process has ended")?;
         // The name in parentheses may hold spaces.
@@ -40,7 +51,7 @@ impl Running {
 
 impl Usage {
     /// What was used since an earlier look; memory is that of now.
-    pub(super) fn since(&self, earlier: &Self) -> Self {
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self { cpu_seconds: self.cpu_seconds - earlier.cpu_seconds, rss_mib: self.rss_mib }
     }
 }

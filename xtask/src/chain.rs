@@ -1,7 +1,9 @@
-//! Simulator, edge and platform as processes over a folder of their own.
+//! Simulated plants, edge and platform as processes over a folder of their own.
 
-use super::process::{Running, Usage};
+pub(crate) mod process;
+
 use anyhow::{Context, Result, bail};
+use process::{Running, Usage};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,23 +11,27 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A load of the simulator.
-pub(super) struct Load {
-    pub(super) name: &'static str,
-    pub(super) what: &'static str,
-    pub(super) arguments: &'static [&'static str],
+/// What runs.
+#[derive(Default)]
+pub(crate) struct Setup<'a> {
+    /// Arguments of `gemba sim` for each plant; `--published-nodes` is added.
+    pub(crate) plants: &'a [&'a [&'a str]],
+    /// `--set` of the edge.
+    pub(crate) edge: &'a [&'a str],
+    /// `--set` of the platform.
+    pub(crate) platform: &'a [&'a str],
 }
 
 /// How long starting and subscribing may take.
 const START: Duration = Duration::from_secs(240);
 
-pub(super) struct Chain {
-    _plant: Option<Running>,
+pub(crate) struct Chain {
+    _plants: Vec<Running>,
     edge: Running,
     platform: Running,
     address: String,
     token: String,
-    _folder: Folder,
+    folder: Folder,
 }
 
 struct Folder(PathBuf);
@@ -37,24 +43,20 @@ impl Drop for Folder {
 }
 
 impl Chain {
-    pub(super) fn start(binary: &Path, load: Option<&Load>) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("gemba-bench-{}", std::process::id()));
+    pub(crate) fn start(binary: &Path, setup: &Setup<'_>) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("gemba-chain-{}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         let folder = Folder(path.clone());
         let at = |name: &str| path.join(name).display().to_string();
-        let plant = load.map(|load| start_plant(binary, load, &path)).transpose()?;
-        let ports = [
-            "--set",
-            "console.listen=127.0.0.1:0",
-            "--set",
-            "console.tls-listen=127.0.0.1:0",
-            "--set",
-            "hub.mqtt.listen=127.0.0.1:0",
-            "--set",
-            "hub.host-name=127.0.0.1",
-        ];
+        let plants = setup.plants.iter().enumerate();
+        let plants = plants.map(|(index, arguments)| start_plant(binary, index, arguments, &path));
+        let plants = plants.collect::<Result<Vec<Running>>>()?;
+        write_published_nodes(&path, plants.len())?;
         let mut platform = Command::new(binary);
-        platform.args(["run", "--role", "platform", "--data", &at("platform")]).args(ports);
+        platform.args(["run", "--role", "platform", "--data", &at("platform")]);
+        for setting in PORTS.iter().chain(setup.platform) {
+            platform.args(["--set", setting]);
+        }
         let platform = Running::start(&mut platform, &path.join("platform.txt"))?;
         let endpoints = wait("the platform", || {
             std::fs::read(path.join("platform/run/endpoints.json"))
@@ -68,35 +70,43 @@ impl Chain {
         output(binary, &["hub", "enroll", "edge", "--out", &at("edge.json"), "--data", &at("platform")])?;
         let mut edge = Command::new(binary);
         let hub = format!("@{}", at("edge.json"));
-        edge.args([
-            "run",
-            "--role",
-            "edge",
-            "--data",
-            &at("edge"),
-            "--hub",
-            &hub,
-            "--set",
-            "edge.trust-servers=true",
-        ]);
-        if load.is_some() {
-            edge.args(["--published-nodes", &at("publishednodes.json")]);
+        edge.args(["run", "--role", "edge", "--data", &at("edge"), "--hub", &hub]);
+        edge.args(["--published-nodes", &at("publishednodes.json")]);
+        for setting in ["edge.trust-servers=true"].iter().chain(setup.edge) {
+            edge.args(["--set", setting]);
         }
         let edge = Running::start(&mut edge, &path.join("edge.txt"))?;
         wait("the edge", || path.join("edge/run/endpoints.json").is_file().then_some(()))?;
-        Ok(Self { _plant: plant, edge, platform, address, token, _folder: folder })
+        Ok(Self { _plants: plants, edge, platform, address, token, folder })
     }
 
-    pub(super) fn edge(&self) -> Result<Usage> {
+    /// Ends edge and platform in the order of the flow, with what they still have to do; their plants follow.
+    pub(crate) fn drain(mut self) -> Result<()> {
+        for (name, process) in [("edge", &mut self.edge), ("platform", &mut self.platform)] {
+            let status = process.stop()?;
+            if !status.success() {
+                let text = std::fs::read_to_string(self.folder.0.join(format!("{name}.txt")))?;
+                bail!("the {name} did not end clean ({status}):\n{text}");
+            }
+        }
+        Ok(())
+    }
+
+    /// A folder of a process: `edge` or `platform`.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.folder.0.join(name)
+    }
+
+    pub(crate) fn edge(&self) -> Result<Usage> {
         self.edge.usage()
     }
 
-    pub(super) fn platform(&self) -> Result<Usage> {
+    pub(crate) fn platform(&self) -> Result<Usage> {
         self.platform.usage()
     }
 
     /// Values that the store has taken in.
-    pub(super) fn values(&self) -> Result<u64> {
+    pub(crate) fn values(&self) -> Result<u64> {
         let flow = self.flow()?;
         let stages = flow.get("stages").and_then(Value::as_array).cloned().unwrap_or_default();
         let store = stages.iter().filter(|stage| stage.get("stage").and_then(Value::as_str) == Some("store"));
@@ -104,7 +114,7 @@ impl Chain {
     }
 
     /// Waits until every item delivers: the count of values grows, and all sources are live.
-    pub(super) fn wait_until_flowing(&self) -> Result<()> {
+    pub(crate) fn wait_until_flowing(&self) -> Result<()> {
         wait("all servers to deliver", || {
             let flow = self.flow().ok()?;
             let stages = flow.get("stages")?.as_array()?.clone();
@@ -122,12 +132,18 @@ impl Chain {
         Ok(())
     }
 
-    fn flow(&self) -> Result<Value> {
+    /// What each stage reports.
+    pub(crate) fn flow(&self) -> Result<Value> {
+        self.get("/api/v1/flow")
+    }
+
+    /// An answer of the REST interface.
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         write!(
             stream,
-            "GET /api/v1/flow HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
+            "GET {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
             self.address, self.token
         )?;
         let mut text = String::new();
@@ -140,17 +156,31 @@ impl Chain {
     }
 }
 
-fn start_plant(binary: &Path, load: &Load, path: &Path) -> Result<Running> {
+/// Free ports on loopback.
+const PORTS: &[&str] = &[
+    "console.listen=127.0.0.1:0",
+    "console.tls-listen=127.0.0.1:0",
+    "hub.mqtt.listen=127.0.0.1:0",
+    "hub.host-name=127.0.0.1",
+];
+
+fn start_plant(binary: &Path, index: usize, arguments: &[&str], path: &Path) -> Result<Running> {
+    let nodes = path.join(format!("nodes-{index}.json"));
     let mut plant = Command::new(binary);
-    plant.args(["sim", "load", "--kind", "counter"]).args(load.arguments);
-    plant.args(["--published-nodes", &path.join("publishednodes.json").display().to_string()]);
-    let output = path.join("plant.txt");
-    let running = Running::start(&mut plant, &output)?;
-    wait("the simulated plant", || {
-        let text = std::fs::read_to_string(&output).ok()?;
-        text.lines().any(|line| line == "ready").then_some(())
-    })?;
+    plant.arg("sim").args(arguments).arg("--published-nodes").arg(&nodes);
+    let running = Running::start(&mut plant, &path.join(format!("plant-{index}.txt")))?;
+    wait("the simulated plant", || nodes.is_file().then_some(()))?;
     Ok(running)
+}
+
+/// One file of what all plants publish.
+fn write_published_nodes(path: &Path, plants: usize) -> Result<()> {
+    let mut all = Vec::new();
+    for index in 0..plants {
+        let text = std::fs::read(path.join(format!("nodes-{index}.json")))?;
+        all.extend(serde_json::from_slice::<Vec<Value>>(&text)?);
+    }
+    Ok(std::fs::write(path.join("publishednodes.json"), serde_json::to_vec(&all)?)?)
 }
 
 fn output(binary: &Path, arguments: &[&str]) -> Result<String> {
