@@ -13,10 +13,10 @@ import { describe, lastOf, sampleAt, SERIES, stamp } from './fake/plant.mjs';
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const empty = process.argv.includes('--empty');
-const port = Number(process.argv[process.argv.indexOf('--port') + 1] || 8099);
+const port = process.argv.includes('--port') ? Number(process.argv[process.argv.indexOf('--port') + 1]) : 8099;
 const series = empty ? [] : SERIES;
 const byId = new Map(series.map((each) => [each.id, each]));
-const rate = Number(process.argv[process.argv.indexOf('--rate') + 1] || 1);
+const rate = Number(process.argv[process.argv.indexOf('--rate') + 1]) || 1;
 const token = process.env.GEMBA_FAKE_TOKEN ?? randomBytes(32).toString('hex');
 const user = { name: null, password: null };
 const sessions = new Map();

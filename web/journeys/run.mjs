@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { openBrowser } from './browser.mjs';
 import { atRest, axe, Journal, noSidewaysScroll, targets, watchComplaints } from './checks.mjs';
 import { argument } from './entering.mjs';
+import { visitByKeyboard } from './keyboard.mjs';
 import { visitFlow, visitSeries, visitTrends } from './places.mjs';
 
 const firstStart = argument('first-start', process.env.GEMBA_FIRST_START);
@@ -76,6 +77,7 @@ try {
   await visitFlow({ page, base, journal, look });
   await visitSeries({ page, base, journal, look });
   await visitTrends({ page, base, journal, look });
+  await visitByKeyboard({ page, base, journal, user, password });
   journal.check('nobody complains on the console', complaints.length === 0, complaints.slice(0, 8).join('\n    '));
 } catch (error) {
   journal.check('the journey reaches its end', false, String(error.stack ?? error));

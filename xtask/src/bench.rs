@@ -2,6 +2,7 @@
 //! over the simulated plant. CPU time hardly notices a busy machine; that is why it is the figure.
 
 mod clients;
+mod hub;
 mod stores;
 
 use crate::chain::process::Usage;
@@ -66,6 +67,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         run::say(&format!("{}: {} …", load.name, load.what));
         report.chain.push(measure(&binary, load, Duration::from_secs(seconds))?);
     }
+    if wanted("hub") {
+        report.hub = Some(hub::measure(&profile)?);
+    }
     if wanted("clients") {
         report.clients = clients::measure(&binary, seconds.min(10))?;
     }
@@ -84,6 +88,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 #[derive(Default)]
 struct Report {
     chain: Vec<Figure>,
+    hub: Option<hub::Figures>,
     clients: Vec<clients::Figure>,
     stores: Option<stores::Figures>,
 }
@@ -95,6 +100,7 @@ impl Report {
         let stores = self.stores.as_ref();
         json!({
             "items": chain,
+            "hub": self.hub.as_ref().map(hub::Figures::json),
             "clients": clients,
             "historian": stores.map(|figures| figures.historian.clone()),
             "stores": stores.map(|figures| figures.stores.clone()),
@@ -104,6 +110,9 @@ impl Report {
     fn print(&self) {
         if !self.chain.is_empty() {
             print(&self.chain);
+        }
+        if let Some(figures) = &self.hub {
+            figures.print();
         }
         if !self.clients.is_empty() {
             run::say(&format!("\n{}", clients::HEAD));

@@ -90,8 +90,14 @@ fn debian(wanted: &[(&str, &str)]) -> Result<()> {
     run::output(&mut install).map(drop)
 }
 
-fn on_path(program: &str) -> bool {
+fn on_path(name: &str) -> bool {
+    program(name).is_some()
+}
+
+/// Where a program is.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&paths).chain(usual).any(|folder| folder.join(program).is_file())
+    let mut files = std::env::split_paths(&paths).chain(usual).map(|folder| folder.join(name));
+    files.find(|file| file.is_file())
 }

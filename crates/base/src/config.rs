@@ -140,7 +140,21 @@ impl Layers {
     /// # Errors
     /// When a value has the wrong type; the text names the key and the type wanted.
     pub fn finish<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        T::deserialize(self.merged.clone()).map_err(|error| ConfigError::Invalid(error.to_string()))
+        T::deserialize(self.merged.clone()).map_err(|error| {
+            // The place stands alone in the text's last line: "in `queue.bytes-max`".
+            let text = error.to_string();
+            let key = text.lines().rev().find_map(|line| line.trim().strip_prefix("in `")?.strip_suffix('`'));
+            let what = error.message();
+            ConfigError::Invalid(match key {
+                Some(key) => format!("'{key}' ({}): {what}", self.origin(key)),
+                None => what.to_owned(),
+            })
+        })
+    }
+
+    /// Who set a key; [`Origin::Default`] for one that is not there.
+    pub fn origin(&self, key: &str) -> &Origin {
+        self.origins.get(key).unwrap_or(&Origin::Default)
     }
 
     /// Every leaf: dotted key, value as TOML, origin.
@@ -211,8 +225,12 @@ fn merge(
                 origins.insert(path, origin.clone());
             }
             (None, _) => {
-                let nearest =
+                let sibling =
                     nearest(&key, siblings.iter().map(String::as_str)).map(|near| join(prefix, near));
+                // Right key, wrong section.
+                let elsewhere =
+                    || origins.keys().find(|known| known.rsplit('.').next() == Some(&key)).cloned();
+                let nearest = sibling.or_else(elsewhere);
                 return Err(ConfigError::UnknownKey { key: path, origin: origin.to_string(), nearest });
             }
         }

@@ -32,7 +32,7 @@ pub(crate) fn carry_out(place: &Place, request: Request) -> Result<Value> {
     let port = settings.hub.mqtt.listen.port();
     let host = crate::platform::primary_host(&settings);
     let host = if matches!(port, 0 | 8883) { host } else { format!("{host}:{port}") };
-    Office::open(data.path(), host)?.carry_out(request)
+    Office::open(data.path(), &settings, host)?.carry_out(request)
 }
 
 /// A field of an answer as text.

@@ -3,7 +3,7 @@
 use crate::cli::DemoArgs;
 use crate::data::DataDirectory;
 use crate::platform::Platform;
-use crate::roles::{announce, shared, start_edge, stop_signal};
+use crate::roles::{StopSignal, announce, shared, start_edge};
 use crate::settings;
 use crate::terminal::{say, start_logging, step};
 use anyhow::Result;
@@ -18,7 +18,7 @@ const FIRST_PORT: u16 = 48_400;
 const DEMO_LOG: &str = "warn,opcua=off,opcua_client=off,opcua_server=off,opcua_core=off,opcua_crypto=off";
 
 pub(crate) async fn run(args: DemoArgs) -> Result<()> {
-    let began = Instant::now();
+    let (began, mut stop) = (Instant::now(), StopSignal::listen()?);
     let (mut settings, _) = settings::load(&args.place)?;
     // A demonstration speaks in steps; its log says what goes wrong.
     let quiet = settings.log.level == settings::Log::default().level;
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
             platform.console_url
         )),
     }
-    stop_signal().await?;
+    stop.received().await;
     say("stopping …");
     if let Some(edge) = &edge {
         edge.drain().await;

@@ -5,6 +5,7 @@ use crate::data::DataDirectory;
 use crate::platform::{Shared, machine_name, reserve};
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
+use gemba_api::{Stage, StageReport, Uplink};
 use gemba_base::Tasks;
 use gemba_base::disk::RealDisk;
 use gemba_edge::{EdgeOptions, HubLink, HubLinkOptions, StoreAndForward, Way};
@@ -12,6 +13,7 @@ use gemba_field::{Publisher, PublisherOptions};
 use gemba_iothub::ConnectionString;
 use gemba_ua::client::TrustStore;
 use gemba_ua::client::trust::TrustOptions;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,13 +38,20 @@ pub(crate) struct HubAccess {
 /// A running edge.
 pub(crate) struct Edge {
     pub(crate) queue: StoreAndForward,
-    field_tasks: Tasks,
+    shared: Shared,
+    producer: String,
+    data: PathBuf,
+    tasks: Tasks,
+    /// Of the publisher, which starts anew when it is to publish something else.
+    field_tasks: Mutex<Tasks>,
     link_tasks: Tasks,
     queue_tasks: Tasks,
 }
 
 /// Bytes of one segment of the edge's queue.
 const SEGMENT_BYTES: u64 = 8 << 20;
+/// How long the field may take to stop.
+const FIELD_WITHIN: Duration = Duration::from_secs(8);
 /// How long a token for the hub is valid.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 
@@ -86,32 +95,59 @@ impl Edge {
             token_lifetime: TOKEN_LIFETIME,
         };
         HubLink::start(queue.clone(), link, &link_tasks);
-        if !settings.edge.published_nodes.is_empty() {
-            let trust_options =
-                TrustOptions { auto_accept: settings.edge.trust_servers, ..TrustOptions::default() };
-            let application = application(format!("urn:{}:gemba:{producer}", machine_name()));
-            let trust = TrustStore::open(data.join("pki/opcua"), &application, trust_options)
-                .map_err(|error| anyhow!("{error}"))?;
-            let publisher = PublisherOptions {
-                file: PathBuf::from(&settings.edge.published_nodes),
-                trust,
-                run_folder: data.join("run"),
-                instance: producer,
-            };
-            Publisher::start(
-                publisher,
-                Arc::new(queue.clone()),
-                shared.clock.clone(),
-                shared.metrics.clone(),
-                &field_tasks,
-            );
+        let edge = Self {
+            queue,
+            shared: shared.clone(),
+            producer,
+            data: data.path().to_owned(),
+            tasks: tasks.clone(),
+            field_tasks: Mutex::new(field_tasks),
+            link_tasks,
+            queue_tasks,
+        };
+        edge.publish(settings)?;
+        Ok(edge)
+    }
+
+    /// Starts the publisher on the branch of now, if there is something to publish.
+    fn publish(&self, settings: &Settings) -> Result<()> {
+        if settings.edge.published_nodes.is_empty() {
+            return Ok(());
         }
-        Ok(Self { queue, field_tasks, link_tasks, queue_tasks })
+        let trust_options =
+            TrustOptions { auto_accept: settings.edge.trust_servers, ..TrustOptions::default() };
+        let application = application(format!("urn:{}:gemba:{}", machine_name(), self.producer));
+        let trust = TrustStore::open(self.data.join("pki/opcua"), &application, trust_options)
+            .map_err(|error| anyhow!("{error}"))?;
+        let publisher = PublisherOptions {
+            file: PathBuf::from(&settings.edge.published_nodes),
+            trust,
+            run_folder: self.data.join("run"),
+            instance: self.producer.clone(),
+        };
+        let tasks = self.field_tasks.lock().clone();
+        let (clock, metrics) = (self.shared.clock.clone(), self.shared.metrics.clone());
+        Publisher::start(publisher, Arc::new(self.queue.clone()), clock, metrics, &tasks);
+        Ok(())
+    }
+
+    /// Stops the publisher and starts it with other settings. Subscriptions that both have are taken over, as at a
+    /// restart of the process.
+    pub(crate) async fn republish(&self, settings: &Settings) {
+        let old = std::mem::replace(&mut *self.field_tasks.lock(), self.tasks.branch("field"));
+        old.drain(FIELD_WITHIN).await;
+        // What the old one said of its servers is over; a new one says its own.
+        let (instance, now) = (self.producer.clone(), self.shared.clock.now());
+        self.queue.report(StageReport::idle(Stage::Field, instance, now));
+        if let Err(error) = self.publish(settings) {
+            tracing::error!(error = format!("{error:#}"), "nothing is published");
+        }
     }
 
     /// Stops from the field to the hub: take in nothing more, flush, deliver what can be delivered.
     pub(crate) async fn drain(&self) {
-        self.field_tasks.drain(Duration::from_secs(8)).await;
+        let field_tasks = self.field_tasks.lock().clone();
+        field_tasks.drain(FIELD_WITHIN).await;
         self.link_tasks.drain(Duration::from_secs(6)).await;
         self.queue_tasks.drain(Duration::from_secs(5)).await;
     }

@@ -13,6 +13,8 @@ mod demo;
 mod edge;
 mod office;
 mod platform;
+mod registry;
+mod reload;
 mod roles;
 mod settings;
 mod terminal;
@@ -46,13 +48,34 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Demo(args) => roles::block_on(demo::run(args)),
-        Command::Run(args) => roles::block_on(roles::run(args)),
+        Command::Demo(args) => {
+            forbid_core_dumps();
+            roles::block_on(demo::run(args))
+        }
+        Command::Run(args) => {
+            forbid_core_dumps();
+            roles::block_on(roles::run(args))
+        }
         Command::Sim { plant } => roles::block_on(commands::sim::run(plant)),
         Command::Opc { action } => roles::block_on(commands::opc::run(action)),
         Command::Hub { action } => commands::hub::run(action),
         Command::Token { action } => commands::token::run(action),
         Command::Config { action } => commands::config::run(action),
         Command::Check(args) => roles::block_on(commands::check::run(args)),
+    }
+}
+
+/// A core file would hold every key and password in memory. Whoever wants one for a search of a fault sets
+/// `GEMBA_CORE_DUMPS=1`.
+fn forbid_core_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    if std::env::var_os("GEMBA_CORE_DUMPS").is_some_and(|wanted| wanted == "1") {
+        return;
+    }
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let forbidden =
+        setrlimit(Resource::Core, none).and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    if let Err(error) = forbidden {
+        terminal::fail(&format!("warning: core files could not be forbidden: {error}"));
     }
 }

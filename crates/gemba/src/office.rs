@@ -1,11 +1,12 @@
 //! Carries out control requests: identities and tokens. The same in the live process and without one.
 
 use crate::control::Request;
+use crate::registry;
+use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 use gemba_api::DocStore;
 use gemba_base::{Clock, SystemClock};
 use gemba_hub::{Connections, DeviceIdentity, Identities};
-use gemba_registry::SqliteDocStore;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -27,9 +28,9 @@ const PAGE: usize = 500;
 
 impl Office {
     /// Over the documents of a data directory that nobody else uses.
-    pub(crate) fn open(data: &Path, host_name: String) -> Result<Self> {
+    pub(crate) fn open(data: &Path, settings: &Settings, host_name: String) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let docs: Arc<dyn DocStore> = Arc::new(SqliteDocStore::open(data.join("meta/registry.sqlite"))?);
+        let docs = registry::open(data, settings)?;
         let identities = Identities::new(docs.clone(), Connections::default());
         Ok(Self { docs, identities, clock, host_name })
     }

@@ -4,7 +4,8 @@ use crate::board::Board;
 use crate::control;
 use crate::data::DataDirectory;
 use crate::office::Office;
-use crate::settings::Settings;
+use crate::registry;
+use crate::settings::{Mqtt, Settings};
 use anyhow::{Context, Result, anyhow};
 use gemba_api::DocStore;
 use gemba_base::disk::RealDisk;
@@ -18,8 +19,7 @@ use gemba_iothub::HostNames;
 use gemba_model::ErrorCode;
 use gemba_net::http::{self, HttpOptions};
 use gemba_net::tls::Acceptor;
-use gemba_net::{ListenerMetrics, listen, pki};
-use gemba_registry::SqliteDocStore;
+use gemba_net::{ConnectionLimits, ListenerMetrics, ListenerOptions, listen, pki};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +46,8 @@ pub(crate) struct Platform {
     /// The one-time link, when there is no user yet.
     pub(crate) first_start_link: Option<String>,
     historian: Arc<Historian>,
+    log: HubLog,
+    limits: ConnectionLimits,
     ready: Arc<AtomicBool>,
     hub_tasks: Tasks,
     console_tasks: Tasks,
@@ -70,10 +72,12 @@ impl Platform {
         tasks: &Tasks,
     ) -> Result<Self> {
         let clock = shared.clock.clone();
-        let docs: Arc<dyn DocStore> = Arc::new(SqliteDocStore::open(data.join("meta/registry.sqlite"))?);
+        let docs = registry::open(data.path(), settings)?;
         let hosts = host_names(settings);
-        let files = pki::ensure_server(&data.join("pki/hub"), &hosts, clock.now())?;
-        let acceptor = Acceptor::from_files(&files.certificate, &files.key)?;
+        let files = pki::ensure_server(&data.join("pki/hub"), &hosts, clock.now())
+            .map_err(|error| coded(error.code(), error))?;
+        let acceptor = Acceptor::from_files(&files.certificate, &files.key)
+            .map_err(|error| coded(error.code(), error))?;
         let hub_tasks = tasks.branch("hub");
         let console_tasks = tasks.branch("console");
         acceptor.watch(Duration::from_secs(60), &hub_tasks);
@@ -90,11 +94,14 @@ impl Platform {
             clock: clock.clone(),
             metrics: shared.metrics.clone(),
         };
-        let options = MqttOptions { listen: settings.hub.mqtt.listen, ..MqttOptions::default() };
-        let front = MqttFront::start(options, parts, &hub_tasks).await?;
+        let (limits, listen) = (connection_limits(settings), settings.hub.mqtt.listen);
+        let listener = ListenerOptions { limits: limits.clone(), ..ListenerOptions::default() };
+        let options = MqttOptions { listen, listener, ..MqttOptions::default() };
+        let front =
+            MqttFront::start(options, parts, &hub_tasks).await.map_err(|error| coded(error.code(), error))?;
         let mqtt = front.address();
         board.add(Arc::new(HubFlow::new(log.clone(), front, clock.clone(), &hub_tasks)));
-        let historian = start_historian(data, settings, &docs, log, shared, tasks)?;
+        let historian = start_historian(data, settings, &docs, log.clone(), shared, tasks)?;
         board.add(historian.clone());
         let ready = Arc::new(AtomicBool::new(false));
         let is_ready = ready.clone();
@@ -142,10 +149,20 @@ impl Platform {
             ca: files.ca,
             first_start_link,
             historian,
+            log,
+            limits,
             ready,
             hub_tasks,
             console_tasks,
         })
+    }
+
+    /// Takes over limits that change while the platform runs.
+    pub(crate) fn set_limits(&self, settings: &Settings) {
+        let (all, of_address) = connection_limits(settings).numbers();
+        self.limits.set(all, of_address);
+        let (age, bytes) = log_retention(settings);
+        self.log.set_retention(age, bytes);
     }
 
     /// From now on `/readyz` says yes.
@@ -164,6 +181,17 @@ impl Platform {
     }
 }
 
+fn connection_limits(settings: &Settings) -> ConnectionLimits {
+    let Mqtt { connections_max, connections_max_per_address, .. } = settings.hub.mqtt;
+    ConnectionLimits::new(connections_max as usize, connections_max_per_address as usize)
+}
+
+/// How long and how much each partition of the event log keeps.
+fn log_retention(settings: &Settings) -> (Duration, u64) {
+    let partitions = u64::from(settings.hub.partitions.max(1));
+    (Duration::from_secs(settings.hub.retention_hours * 3600), settings.hub.log_bytes_max / partitions)
+}
+
 fn open_log(
     data: &DataDirectory,
     settings: &Settings,
@@ -171,8 +199,7 @@ fn open_log(
     shared: &Shared,
     tasks: &Tasks,
 ) -> Result<HubLog> {
-    let partitions = u64::from(settings.hub.partitions.max(1));
-    let bytes = settings.hub.log_bytes_max / partitions;
+    let (retention_age, bytes) = log_retention(settings);
     let wal = gemba_wal::LogOptions {
         segment_bytes: (bytes / 8).clamp(1 << 20, 64 << 20),
         bytes_max: bytes.max(4 << 20),
@@ -182,7 +209,7 @@ fn open_log(
     };
     let options = HubLogOptions {
         partitions: settings.hub.partitions,
-        retention_age: Duration::from_secs(settings.hub.retention_hours * 3600),
+        retention_age,
         retention_bytes: bytes,
         required_groups: vec![HISTORIAN.to_owned()],
         wal,
@@ -198,7 +225,7 @@ fn open_log(
         &shared.metrics,
         tasks,
     )
-    .map_err(|error| anyhow!("{error}"))
+    .map_err(|error| coded(error.code(), error))
 }
 
 fn start_historian(
@@ -253,10 +280,12 @@ async fn serve_console(
 ) -> Result<(String, SocketAddr)> {
     let (plain, plain_address) = listen::bind_plain(settings.console.listen, "console", "console.listen")
         .await
+        .map_err(|error| coded(error.code(), error))
         .context(code("GMB-GEM-002"))?;
     let (secured, tls_address) =
         listen::bind(settings.console.tls_listen, "console over TLS", "console.tls-listen")
             .await
+            .map_err(|error| coded(error.code(), error))
             .context(code("GMB-GEM-002"))?;
     let parts = [
         (plain, None, Transport::Loopback, "console"),
@@ -275,6 +304,11 @@ async fn serve_console(
         });
     }
     Ok((format!("http://{plain_address}"), tls_address))
+}
+
+/// An error with the code of its page before its text.
+fn coded(code: ErrorCode, error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!("{code}: {error}")
 }
 
 fn code(code: &'static str) -> String {

@@ -6,6 +6,7 @@ use crate::data::DataDirectory;
 use crate::edge::{self, Edge, HubAccess};
 use crate::office::Office;
 use crate::platform::{Platform, Shared};
+use crate::reload::{self, Running};
 use crate::settings::{self, Settings};
 use crate::terminal::{say, start_logging};
 use anyhow::{Context, Result, bail};
@@ -13,8 +14,10 @@ use gemba_base::{Metrics, SystemClock, Tasks};
 use gemba_iothub::ConnectionString;
 use serde_json::{Map, Value};
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Name of the edge that shares a process with its platform.
 const LOCAL_EDGE: &str = "edge";
@@ -36,38 +39,73 @@ pub(crate) fn shared() -> Shared {
     Shared { clock: Arc::new(SystemClock::new()), metrics: Metrics::default() }
 }
 
-/// Completes at Ctrl-C or SIGTERM.
-pub(crate) async fn stop_signal() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
+/// Ctrl-C and SIGTERM, heard from the moment when this is made: whoever is told that a process is ready may stop
+/// it in the same instant.
+pub(crate) struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    pub(crate) fn listen() -> Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    Ok(())
+
+    pub(crate) async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The command line of a process, which stays when the configuration changes.
+pub(crate) struct Arguments(RunArgs);
+
+impl Arguments {
+    /// The configuration file.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.0.place.config.as_deref()
+    }
+
+    /// What holds, with what the command line says on top.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let (mut settings, _) = settings::load(&self.0.place)?;
+        if let Some(path) = &self.0.published_nodes {
+            settings.edge.published_nodes = path.display().to_string();
+        }
+        if let Some(hub) = &self.0.hub {
+            settings.edge.hub.clone_from(hub);
+        }
+        if let Some(ca) = &self.0.hub_ca {
+            settings.edge.hub_ca = ca.display().to_string();
+        }
+        Ok(settings)
+    }
 }
 
 pub(crate) async fn run(args: RunArgs) -> Result<()> {
-    let (mut settings, _) = settings::load(&args.place)?;
+    let mut stop = StopSignal::listen()?;
+    let arguments = Arguments(args.clone());
+    let settings = arguments.settings()?;
     start_logging(&settings.log.level);
-    if let Some(path) = &args.published_nodes {
-        settings.edge.published_nodes = path.display().to_string();
-    }
-    if let Some(hub) = &args.hub {
-        settings.edge.hub.clone_from(hub);
-    }
-    if let Some(ca) = &args.hub_ca {
-        settings.edge.hub_ca = ca.display().to_string();
-    }
     let (with_platform, with_edge) =
         (args.role.contains(&RoleName::Platform), args.role.contains(&RoleName::Edge));
     let data = DataDirectory::lock(&args.place.data)?;
     let shared = shared();
     let tasks = Tasks::new("gemba");
-    let platform =
-        if with_platform { Some(Platform::start(&data, &settings, &shared, &tasks).await?) } else { None };
-    let edge =
-        if with_edge { start_edge(&data, &settings, platform.as_ref(), &shared, &tasks)? } else { None };
-    announce(&data, platform.as_ref())?;
+    let platform = match with_platform {
+        true => Some(Arc::new(Platform::start(&data, &settings, &shared, &tasks).await?)),
+        false => None,
+    };
+    let edge = match with_edge {
+        true => start_edge(&data, &settings, platform.as_deref(), &shared, &tasks)?.map(Arc::new),
+        false => None,
+    };
+    let running = Running { platform: platform.clone(), edge: edge.clone() };
+    let reload_tasks = tasks.branch("reload");
+    reload::watch(arguments, settings, running, &reload_tasks);
+    announce(&data, platform.as_deref())?;
     if let Some(platform) = &platform {
         say(&format!("console   {}", platform.console_url));
         say(&format!("          https://{}", platform.console_tls));
@@ -79,8 +117,9 @@ pub(crate) async fn run(args: RunArgs) -> Result<()> {
     if edge.is_some() {
         say("edge      running");
     }
-    stop_signal().await?;
+    stop.received().await;
     say("stopping …");
+    reload_tasks.drain(Duration::from_secs(10)).await;
     if let Some(edge) = &edge {
         edge.drain().await;
     }

@@ -1,7 +1,7 @@
 //! The configuration of a process: what can be set, and what it is when nobody sets it.
 
 use crate::cli::Place;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use gemba_base::config::Layers;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -15,7 +15,16 @@ pub(crate) struct Settings {
     pub(crate) edge: Edge,
     pub(crate) historian: Historian,
     pub(crate) disk: Disk,
+    pub(crate) secrets: Secrets,
     pub(crate) log: Log,
+}
+
+/// Secrets at rest.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Secrets {
+    /// The file with the key for secrets, or `env:NAME`; empty: `<data>/pki/secrets.key`.
+    pub(crate) key_file: String,
 }
 
 /// The volume of the data directory.
@@ -82,11 +91,19 @@ impl Default for Hub {
 pub(crate) struct Mqtt {
     /// MQTT over TLS. Port 0 picks a free one.
     pub(crate) listen: SocketAddr,
+    /// Connections at one time.
+    pub(crate) connections_max: u32,
+    /// Those of one address among them.
+    pub(crate) connections_max_per_address: u32,
 }
 
 impl Default for Mqtt {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8883)) }
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8883)),
+            connections_max: 20_000,
+            connections_max_per_address: 5_000,
+        }
     }
 }
 
@@ -157,8 +174,15 @@ impl Default for Log {
     }
 }
 
+/// Code of whatever is wrong with a configuration.
+pub(crate) const INVALID: &str = "GMB-GEM-003";
+
 /// Merges defaults, file, environment and command line.
 pub(crate) fn load(place: &Place) -> Result<(Settings, Layers)> {
+    merged(place).context(INVALID)
+}
+
+fn merged(place: &Place) -> Result<(Settings, Layers)> {
     let mut layers = Layers::from_defaults::<Settings>()?;
     if let Some(path) = &place.config {
         let text =
@@ -172,6 +196,81 @@ pub(crate) fn load(place: &Place) -> Result<(Settings, Layers)> {
         };
         layers.command_line(key, value)?;
     }
-    let settings = layers.finish()?;
+    let settings: Settings = layers.finish()?;
+    settings.check(&layers)?;
     Ok((settings, layers))
+}
+
+impl Settings {
+    /// What a type cannot say: ranges and words. The text has the key, who set it, and what would be right.
+    fn check(&self, layers: &Layers) -> Result<()> {
+        const MIB: u64 = 1 << 20;
+        let range = |key: &str, value: u64, least: u64, most: u64| {
+            if (least..=most).contains(&value) {
+                return Ok(());
+            }
+            let bounds =
+                if most == u64::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
+            Err(anyhow!("'{key}' ({}) is {value}; it must be {bounds}", layers.origin(key)))
+        };
+        range("hub.partitions", self.hub.partitions.into(), 1, 1024)?;
+        range("hub.retention-hours", self.hub.retention_hours, 0, 24 * 366 * 100)?;
+        range("hub.log-bytes-max", self.hub.log_bytes_max, 16 * MIB, u64::MAX)?;
+        let (all, one) = (self.hub.mqtt.connections_max, self.hub.mqtt.connections_max_per_address);
+        range("hub.mqtt.connections-max", all.into(), 1, 1_000_000)?;
+        range("hub.mqtt.connections-max-per-address", one.into(), 1, 1_000_000)?;
+        range("edge.queue-bytes-max", self.edge.queue_bytes_max, 4 * MIB, u64::MAX)?;
+        range("edge.queue-hours-max", self.edge.queue_hours_max, 0, 24 * 366 * 100)?;
+        range("historian.retention-days", self.historian.retention_days.into(), 0, 366 * 1000)?;
+        range("historian.memory-bytes-max", self.historian.memory_bytes_max, MIB, 2 << 30)?;
+        self.edge
+            .on_full
+            .parse::<gemba_edge::OverflowRule>()
+            .map_err(|reason| anyhow!("'edge.on-full' ({}): {reason}", layers.origin("edge.on-full")))?;
+        tracing_subscriber::EnvFilter::try_new(&self.log.level).map_err(|error| {
+            anyhow!(
+                "'log.level' ({}) is '{}': {error}; write error, warn, info, debug, trace, or directives such as \
+                 info,gemba_ua=debug",
+                layers.origin("log.level"),
+                self.log.level
+            )
+        })?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file is taken or refused with a text; what is taken can be shown and taken again.
+    fn file_of_bytes(bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let mut layers = Layers::from_defaults::<Settings>().expect("defaults are a table");
+        let read = layers.file("gemba.toml", &text).and_then(|()| layers.finish::<Settings>());
+        match read {
+            Err(error) => assert!(!error.to_string().is_empty()),
+            Ok(_) => assert!(!layers.show().is_empty()),
+        }
+    }
+
+    #[test]
+    fn fuzz_configuration() {
+        let example = include_str!("../../../config/gemba.toml");
+        let words = [
+            "[hub.mqtt]",
+            "listen = ",
+            "\"0.0.0.0:0\"",
+            "partitions",
+            "=",
+            "[[",
+            "\u{27}\u{27}\u{27}",
+            "\"\"\"",
+            "\\u{d800}",
+            "1979-05-27",
+            "{ }",
+        ];
+        let target = gemba_testkit::fuzz::Target::new("gemba-configuration", file_of_bytes);
+        target.inputs([example]).words(words).executions(1_500).run();
+    }
 }

@@ -1,6 +1,8 @@
 //! What people at a terminal see.
 
 use std::io::Write;
+use std::sync::OnceLock;
+use tracing_subscriber::EnvFilter;
 
 /// A line on standard output.
 pub(crate) fn say(text: &str) {
@@ -24,13 +26,37 @@ pub(crate) fn show_clap(error: &clap::Error) {
     drop(error.print());
 }
 
+/// Changes the level of the log that was started; absent in commands without one.
+static LEVEL: OnceLock<Box<dyn Fn(&str) + Send + Sync>> = OnceLock::new();
+
 /// Logs go to standard error, so that output stays clean.
 pub(crate) fn start_logging(level: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_new(level)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter(level))
+        .with_ansi(colours)
+        .with_writer(std::io::stderr)
+        .with_target(true)
+        .with_filter_reloading();
+    let handle = subscriber.reload_handle();
     // A second start in one process keeps the first.
-    drop(subscriber.with_target(true).try_init());
+    if subscriber.try_init().is_ok() {
+        let change = move |level: &str| {
+            // The subscriber lives as long as the process.
+            drop(handle.reload(filter(level)));
+        };
+        drop(LEVEL.set(Box::new(change)));
+    }
+}
+
+/// Changes what is logged from now on.
+pub(crate) fn set_log_level(level: &str) {
+    if let Some(change) = LEVEL.get() {
+        change(level);
+    }
+}
+
+/// Levels were checked when the configuration was read.
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
 }

@@ -3,7 +3,7 @@
 export const START = Date.now();
 const MINUTE = 60_000;
 /** Series of each of the five servers: `--series` says how many there are in all. */
-export const PER_SERVER = Math.ceil(Number(process.argv[process.argv.indexOf('--series') + 1] || 5000) / 5);
+export const PER_SERVER = Math.ceil((Number(process.argv[process.argv.indexOf('--series') + 1]) || 5000) / 5);
 
 export const SERVERS = [
   { endpoint: 'opc.tcp://press-1.line-a:4840', group: 'press-1', device: 'edge-a', state: 'live' },

@@ -4,7 +4,7 @@ import { askJson, queryString, rememberCsrfToken } from './client';
 import { ApiProblem } from './problem';
 import type { Bucket, Flow, Gap, Page, Reading, Series, Session } from './types';
 
-export const SERIES_PAGE = 200;
+export const SERIES_PAGE = 500;
 const GAPS_MAX = 500;
 
 /** Who is signed in; null when nobody is. */

@@ -12,6 +12,7 @@ pub(crate) struct Running(Child);
 pub(crate) struct Usage {
     pub(crate) cpu_seconds: f64,
     pub(crate) rss_mib: u64,
+    pub(crate) rss_kib: u64,
 }
 
 /// Clock ticks a second in /proc; fixed on Linux.
@@ -21,6 +22,13 @@ impl Running {
     pub(crate) fn start(command: &mut Command, output: &std::path::Path) -> Result<Self> {
         let file = fs::File::create(output)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        Ok(Self(command.spawn().with_context(|| format!("cannot start {command:?}"))?))
+    }
+
+    /// [`Running::start`] for a program that ends with its input.
+    pub(crate) fn start_with_input(command: &mut Command, output: &std::path::Path) -> Result<Self> {
+        let file = fs::File::create(output)?;
+        command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file);
         Ok(Self(command.spawn().with_context(|| format!("cannot start {command:?}"))?))
     }
 
@@ -45,14 +53,18 @@ impl Running {
         let status = fs::read_to_string(format!("/proc/{id}/status"))?;
         let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib: u64 = rss.and_then(|text| text.split_whitespace().next()?.parse().ok()).unwrap_or(0);
-        Ok(Usage { cpu_seconds: (field(11) + field(12)) / TICKS, rss_mib: kib / 1024 })
+        Ok(Usage { cpu_seconds: (field(11) + field(12)) / TICKS, rss_mib: kib / 1024, rss_kib: kib })
     }
 }
 
 impl Usage {
     /// What was used since an earlier look; memory is that of now.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
-        Self { cpu_seconds: self.cpu_seconds - earlier.cpu_seconds, rss_mib: self.rss_mib }
+        Self {
+            cpu_seconds: self.cpu_seconds - earlier.cpu_seconds,
+            rss_mib: self.rss_mib,
+            rss_kib: self.rss_kib,
+        }
     }
 }
 

@@ -73,10 +73,45 @@ fn a_wrong_type_names_the_key() {
         "[queue]\nbytes-max = 'many'",
         &[],
         &[],
-        expect![[r#"
-        invalid type: string "many", expected u64
-        in `queue.bytes-max`
-    "#]],
+        expect![[r#"'queue.bytes-max' (file gemba.toml): invalid type: string "many", expected u64"#]],
     );
     check("queue = 3", &[], &[], expect!["'queue' (file gemba.toml) is a section, not a value"]);
+}
+
+#[test]
+fn a_key_in_the_wrong_section_names_the_right_one() {
+    check(
+        "bytes-max = 5",
+        &[],
+        &[],
+        expect!["unknown key 'bytes-max' (file gemba.toml); did you mean 'queue.bytes-max'?"],
+    );
+}
+
+#[test]
+fn a_half_written_file_says_where_it_ends() {
+    check(
+        "listen = \"127.0",
+        &[],
+        &[],
+        expect![[r#"
+        gemba.toml: TOML parse error at line 1, column 16
+          |
+        1 | listen = "127.0
+          |                ^
+        invalid basic string, expected `"`
+    "#]],
+    );
+    check(
+        "[queue]\nbytes-max =",
+        &[],
+        &[],
+        expect![[r#"
+        gemba.toml: TOML parse error at line 2, column 12
+          |
+        2 | bytes-max =
+          |            ^
+        string values must be quoted, expected literal string
+    "#]],
+    );
 }

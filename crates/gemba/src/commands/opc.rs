@@ -1,7 +1,7 @@
 //! `gemba opc`: a direct OPC UA client for people.
 
 use crate::cli::{OpcAction, OpcTarget};
-use crate::roles::stop_signal;
+use crate::roles::StopSignal;
 use crate::terminal::{say, start_logging};
 use anyhow::{Context, Result, anyhow, bail};
 use gemba_base::{Secret, Tasks};
@@ -215,10 +215,10 @@ async fn subscribe(target: &OpcTarget, nodes: &[String], interval: u64) -> Resul
     let spec =
         SubscriptionSpec { name: "cli".to_owned(), publishing_interval: interval, items, max_items: 10_000 };
     let sink = Arc::new(Printer { json: target.json, nodes: nodes.to_vec() });
-    let tasks = Tasks::new("opc");
+    let (tasks, mut stop) = (Tasks::new("opc"), StopSignal::listen()?);
     let session = SubscribedSession::start(target_options(target)?, vec![spec], HashMap::new(), sink, &tasks)
         .map_err(|error| anyhow!("{error}"))?;
-    stop_signal().await?;
+    stop.received().await;
     session.stop(true, Duration::from_secs(3)).await;
     Ok(())
 }

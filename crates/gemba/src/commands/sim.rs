@@ -1,7 +1,7 @@
 //! `gemba sim`: the simulated plant alone.
 
 use crate::cli::{LoadArgs, Plant};
-use crate::roles::stop_signal;
+use crate::roles::StopSignal;
 use crate::terminal::{say, start_logging};
 use anyhow::{Result, anyhow, bail};
 use gemba_base::{Secret, Tasks, files, random};
@@ -18,7 +18,7 @@ const PERIOD_MS: u64 = 100;
 
 pub(crate) async fn run(plant: Plant) -> Result<()> {
     start_logging("warn,gemba=info,opcua=off,opcua_server=off,opcua_core=off,opcua_crypto=off");
-    let tasks = Tasks::new("sim");
+    let (tasks, mut stop) = (Tasks::new("sim"), StopSignal::listen()?);
     let pki = Scratch(std::env::temp_dir().join(format!("gemba-sim-{}", random::hex::<8>())));
     match plant {
         Plant::Factory { lines, clock_factor, seed, port, published_nodes } => {
@@ -34,7 +34,7 @@ pub(crate) async fn run(plant: Plant) -> Result<()> {
                 say(&format!("{:<28} {}", station.name, station.url));
             }
             write_published_nodes(published_nodes.as_deref(), &factory.published_nodes())?;
-            stop_signal().await?;
+            stop.received().await;
             factory.stop().await;
         }
         Plant::Load(args) => {
@@ -46,7 +46,7 @@ pub(crate) async fn run(plant: Plant) -> Result<()> {
             }
             write_published_nodes(path.as_deref(), &load.published_nodes())?;
             say("ready");
-            stop_signal().await?;
+            stop.received().await;
             load.stop().await;
         }
     }

@@ -8,10 +8,13 @@
     reason = "a test speaks to its reader and may end at what should not be"
 )]
 
+mod bad_days;
 mod command_line;
 mod kills;
 mod page;
 mod path;
 mod reconnect;
+mod reload;
+mod secrets;
 mod support;
 mod wide;

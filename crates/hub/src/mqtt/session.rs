@@ -109,6 +109,8 @@ impl<'a, S: ByteStream> Session<'a, S> {
                 }
                 queued = queued(&mut self.blocked), if self.blocked.is_some() => self.unblock(queued)?,
                 packet = move_bytes(self.connection, reading) => {
+                    // One look at the clock for all that came at once.
+                    self.last_packet = Instant::now();
                     self.take(packet?)?;
                     while self.may_read() && let Some(packet) = self.connection.received()? {
                         self.take(packet)?;
@@ -128,7 +130,6 @@ impl<'a, S: ByteStream> Session<'a, S> {
     }
 
     fn take(&mut self, packet: Packet) -> Result<(), End> {
-        self.last_packet = Instant::now();
         match packet {
             Packet::Publish(message) => self.publish(*message),
             Packet::PingRequest => {
@@ -223,8 +224,8 @@ impl<'a, S: ByteStream> Session<'a, S> {
         self.shared.counters.values.add(message.values());
         let tap = self.shared.parts.tap.as_ref();
         let wanted = tap.filter(|tap| tap.wants(&message)).map(|_| Box::new(message));
-        let mut ticket =
-            Ticket { append: Append::Nothing, packet_id, bytes: record.len(), since: Instant::now(), wanted };
+        let (bytes, since) = (record.len(), self.last_packet);
+        let mut ticket = Ticket { append: Append::Nothing, packet_id, bytes, since, wanted };
         let partition = &self.accepted.partition;
         match partition.try_append(record.clone()) {
             Ok(append) => {
@@ -253,7 +254,7 @@ impl<'a, S: ByteStream> Session<'a, S> {
     /// Acknowledges a publish that is not kept, behind all before it (MQTT 3.1.1, 4.6).
     fn answer_in_turn(&mut self, packet_id: Option<PacketId>) {
         if packet_id.is_some() {
-            let since = Instant::now();
+            let since = self.last_packet;
             self.tickets.push(Ticket { append: Append::Nothing, packet_id, bytes: 0, since, wanted: None });
         }
     }

@@ -14,12 +14,14 @@ import classes from './SeriesTable.module.css';
 interface Props extends RowPlace {
   series: Series;
   level: 1 | 2;
+  /** On two lines, without columns. */
+  narrow: boolean;
   columns: readonly Column[];
   chosen: boolean;
   open: boolean;
 }
 
-export const SeriesRow = memo(function SeriesRow({ series, level, columns, chosen, open, ...place }: Props) {
+export const SeriesRow = memo(function SeriesRow({ series, level, narrow, columns, chosen, open, ...place }: Props) {
   const { t } = useWords();
   const trusted = useTrustedReading(series);
   return (
@@ -34,22 +36,25 @@ export const SeriesRow = memo(function SeriesRow({ series, level, columns, chose
           <Icon name={open ? 'down' : 'open'} size={16} />
           <span className={classes.texts}>
             <span className={classes.nameText}>{series.name}</span>
-            <span className={classes.under}>{series.writerGroup || series.source}</span>
+            {narrow && <span className={classes.under}>{series.writerGroup || series.source}</span>}
           </span>
         </button>
       </span>
       <span role="gridcell" className={classes.value}>
         <ReadingValue trusted={trusted} unit={series.unit} />
-        <span className={classes.narrowOnly}>
-          <ReadingQuality trusted={trusted} />
-          <ReadingAge trusted={trusted} />
-        </span>
+        {narrow && (
+          <span className={classes.narrowOnly}>
+            <ReadingQuality trusted={trusted} />
+            <ReadingAge trusted={trusted} />
+          </span>
+        )}
       </span>
-      {columns.map((column) => (
-        <span key={column} role="gridcell" className={classes.more}>
-          <Cell column={column} series={series} trusted={trusted} />
-        </span>
-      ))}
+      {!narrow &&
+        columns.map((column) => (
+          <span key={column} role="gridcell" className={classes.more}>
+            <Cell column={column} series={series} trusted={trusted} />
+          </span>
+        ))}
     </div>
   );
 });

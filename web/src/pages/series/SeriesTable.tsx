@@ -29,6 +29,8 @@ const ROW = 48;
 const ROW_NARROW = 64;
 const DETAIL = 300;
 const PAGE_STEP = 10;
+/** So far before the last row the next ones are asked for, so that who scrolls on does not wait. */
+const ROWS_AHEAD = 400;
 const FIRST_ROWS = 12;
 
 export const gridOf = (columns: readonly Column[]): string => ['40px', 'minmax(180px, 3fr)', '248px', ...columns.map((column) => WIDTHS[column])].join(' ');
@@ -65,13 +67,13 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
   const inSight = virtual.getVirtualItems();
   useWanted(inSight.flatMap(({ index }) => (rows[index]?.kind === 'series' ? [rows[index].series.id] : [])));
 
-  const atEnd = inSight.some(({ index }) => index === rows.length - 1) && rows.at(-1)?.kind === 'waiting';
+  const nearEnd = rows.at(-1)?.kind === 'waiting' && (inSight.at(-1)?.index ?? 0) >= rows.length - ROWS_AHEAD;
   const { loadMore } = found;
   useEffect(() => {
-    if (atEnd) loadMore();
-    // `loadMore` guards itself; being at the end, with so many rows, is what asks for more.
+    if (nearEnd) loadMore();
+    // `loadMore` guards itself; being near the end, with so many rows, is what asks for more.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [atEnd, rows.length]);
+  }, [nearEnd, rows.length]);
 
   // The focus has moved before the next key comes, however fast it comes: that key means the row that has it.
   const focusRow = (index: number) => {
@@ -131,7 +133,7 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
             const row = rows[index];
             return row ? (
               <div key={key} role="presentation" data-index={index} ref={row.kind === 'detail' ? virtual.measureElement : undefined} className={classes.place} style={{ transform: `translateY(${start}px)` }}>
-                <Row row={row} index={index} columns={columns} chosen={chosen} open={open} acts={acts} tabStop={tabStop} />
+                <Row row={row} index={index} narrow={narrow} columns={columns} chosen={chosen} open={open} acts={acts} tabStop={tabStop} />
               </div>
             ) : null;
           })}
@@ -146,6 +148,7 @@ const STEPS: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: PAG
 interface RowProps {
   row: TableRow;
   index: number;
+  narrow: boolean;
   columns: readonly Column[];
   chosen: readonly number[];
   open: number | undefined;
@@ -153,12 +156,12 @@ interface RowProps {
   tabStop: string | null;
 }
 
-function Row({ row, index, columns, chosen, open, acts, tabStop }: RowProps) {
+function Row({ row, index, narrow, columns, chosen, open, acts, tabStop }: RowProps) {
   const { t } = useWords();
   const place = { rowKey: row.key, rowIndex: index + 2, tabStop: row.key === tabStop, acts };
   switch (row.kind) {
     case 'series':
-      return <SeriesRow {...place} series={row.series} level={row.level} columns={columns} chosen={chosen.includes(row.series.id)} open={open === row.series.id} />;
+      return <SeriesRow {...place} series={row.series} level={row.level} narrow={narrow} columns={columns} chosen={chosen.includes(row.series.id)} open={open === row.series.id} />;
     case 'detail':
       return <SeriesDetail series={row.series} rowIndex={index + 2} />;
     case 'server':

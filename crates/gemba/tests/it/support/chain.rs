@@ -51,6 +51,16 @@ impl Gemba {
         })
     }
 
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(Process::is_running)
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().expect("the process was started").id()
+    }
+
     /// kill -9.
     pub(crate) fn kill(&mut self) {
         self.process = None;

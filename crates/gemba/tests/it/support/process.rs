@@ -22,6 +22,11 @@ impl Process {
         Self { child, output: output.to_owned() }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9, by process id.
     pub(crate) fn kill(&mut self) {
         drop(self.child.kill());

@@ -332,3 +332,33 @@ fn auto_accept_stores_what_is_sound_and_nothing_else() {
     strict.validate(&good, URI, HOST).expect("stored as trusted");
     assert!(strict.validate(&expired, URI, HOST).is_err());
 }
+
+/// A certificate, and its authority with a list of revocations.
+static TRUSTED: LazyLock<(Vec<u8>, Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
+    let ours = authority("plant", 1);
+    (self_signed(|_| {}), ours.der().to_vec(), revocations(&ours, &[5], VALID))
+});
+
+/// The bytes as what a server presents, and as a list of revocations. Only the trusted certificate itself is
+/// accepted, whatever stands behind it.
+fn certificate_of_bytes(bytes: &[u8]) {
+    let (leaf, authority, _) = &*TRUSTED;
+    if let Ok(presented) = Presented::read(bytes)
+        && validator::validate(&presented, &trusting(&[leaf]), &Overrides::default(), URI, HOST).is_ok()
+    {
+        assert!(bytes.starts_with(leaf), "another certificate was accepted");
+    }
+    let lists = Lists { revocations: vec![bytes.to_vec()], ..trusting(&[leaf, authority]) };
+    let presented = Presented::read(leaf).expect("a certificate");
+    drop(validator::validate(&presented, &lists, &Overrides::default(), URI, HOST));
+}
+
+#[test]
+fn fuzz_certificate() {
+    let (leaf, authority, list) = &*TRUSTED;
+    let chain = [leaf.as_slice(), authority].concat();
+    gemba_testkit::fuzz::Target::new("ua-certificate", certificate_of_bytes)
+        .inputs([leaf, authority, list, &chain])
+        .executions(1_000)
+        .run();
+}
