@@ -176,8 +176,8 @@ impl Series<'_> {
     /// Whether an entry gives a cause that this run had.
     fn is_true(&self, gap: &GapEntry, offer: Offer) -> bool {
         let never_given = offer.fate == Fate::NeverGiven;
-        let from_field = gap.hop == Hop::Field;
-        self.oracle.is_excused(gap.reason, gap.hop) && (never_given || !from_field)
+        let only_never_given = gap.reason == GapReason::Disconnection;
+        self.oracle.is_excused(gap.reason, gap.hop) && (never_given || !only_never_given)
     }
 
     fn claim(&mut self, gap: &GapEntry, missing: &[(u64, Offer)]) {

@@ -96,6 +96,7 @@ impl Edge {
             time,
             trace,
             version: 1,
+            owes_gap: false,
         };
         drop(tokio::spawn(machine.run()));
         edge

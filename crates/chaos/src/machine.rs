@@ -37,6 +37,8 @@ pub(crate) struct Machine {
     pub(crate) time: TrueTime,
     pub(crate) trace: Trace,
     pub(crate) version: u32,
+    /// The edge remembers less than it had taken, and what lies between is gone: to be told with the next delivery.
+    pub(crate) owes_gap: bool,
 }
 
 /// A delivery on its way.
@@ -44,6 +46,8 @@ struct UnderWay {
     outcome: BoxFuture<'static, Result<(), UplinkError>>,
     /// For each writer in it, how many offers of each field there were after it.
     counts: Vec<(usize, Vec<u64>)>,
+    /// It tells the gap that is owed.
+    tells_gap: bool,
 }
 
 /// The name of a series of the simulation: its node.
@@ -90,6 +94,7 @@ impl Machine {
                         drop(self.slot.changed().await);
                         return;
                     }
+                    self.owes_gap &= !done.tells_gap;
                     let mut oracle = self.oracle.lock();
                     done.counts.iter().for_each(|(writer, counts)| oracle.accept(*writer, counts));
                 }
@@ -103,17 +108,19 @@ impl Machine {
                         return;
                     }
                     let (delivery, counts) = self.delivery();
-                    under_way.push_back(UnderWay { outcome: queue.publish(delivery), counts });
+                    let (outcome, tells_gap) = (queue.publish(delivery), self.owes_gap);
+                    under_way.push_back(UnderWay { outcome, counts, tells_gap });
                 }
             }
         }
     }
 
     /// Goes on where the edge's cursors stand.
-    fn resume(&self, queue: &StoreAndForward) {
+    fn resume(&mut self, queue: &StoreAndForward) {
         let cursors = queue.cursors();
         let mut oracle = self.oracle.lock();
         let was_wiped = self.is_wiped.swap(false, Ordering::Relaxed);
+        self.owes_gap |= was_wiped && !cursors.is_empty();
         for writer in 0..self.writers {
             let counts = match cursors.get(&format!("w{writer}")) {
                 // What the edge had acknowledged is gone at the machine, whatever the edge remembers.
@@ -193,6 +200,11 @@ impl Machine {
         let oracle = Arc::clone(&self.oracle);
         let mut oracle = oracle.lock();
         let first = self.rng.below(self.writers as u64) as usize;
+        if self.owes_gap {
+            oracle.excuse(GapReason::EdgeRestart, Hop::Field);
+            let gap = |writer| gap(Self::key(writer), GapReason::EdgeRestart);
+            delivery.gaps.extend((0..self.writers).map(gap));
+        }
         for writer in 0..self.writers {
             if writer != first && !self.rng.one_in(3) {
                 continue;
@@ -234,14 +246,7 @@ impl Machine {
             oracle.offer(writer, field, source, Fate::NeverGiven);
         }
         oracle.excuse(GapReason::Disconnection, Hop::Field);
-        delivery.gaps.push(GapRecord {
-            scope: GapScope::writer(Self::key(writer)),
-            from: None,
-            to: None,
-            reason: GapReason::Disconnection,
-            hop: Hop::Field,
-            count: None,
-        });
+        delivery.gaps.push(gap(Self::key(writer), GapReason::Disconnection));
     }
 
     /// The source time of the next value: now, or a little later than the last one, rarely the same.
@@ -251,6 +256,11 @@ impl Machine {
         let step = if self.rng.one_in(8) { 0 } else { 1 + self.rng.below(1_000) as i64 };
         now.max(last) + step
     }
+}
+
+fn gap(writer: WriterKey, reason: GapReason) -> GapRecord {
+    let scope = GapScope::writer(writer);
+    GapRecord { scope, from: None, to: None, reason, hop: Hop::Field, count: None }
 }
 
 async fn first(under_way: &mut VecDeque<UnderWay>) -> Result<(), UplinkError> {

@@ -251,6 +251,24 @@ fn crowded_days_are_merged_and_readers_keep_what_they_read() {
 }
 
 #[test]
+fn a_disk_that_fails_for_a_moment_is_no_corruption() {
+    let mut house = House::new();
+    let mut edge = TestEdge::new("press");
+    let description = edge.description(WRITER, 1, 1);
+    house.log.append(0, edge.metadata(&description));
+    house.log.append(0, edge.data(&description, &Batch::of(&description).value(0, 10, 1.0).0));
+    house.ingest();
+    house.engine().flush_all().expect("flushes");
+    house.reopen();
+    for _ in 0..4 {
+        house.disk.fail_next_read();
+        house.read(1);
+    }
+    assert_eq!(values(&house.read(1)).len(), 1);
+    assert!(house.gaps().is_empty(), "nothing is damaged: {:?}", house.gaps());
+}
+
+#[test]
 fn a_hole_that_a_gap_record_accounts_for_has_one_entry_with_its_cause() {
     let mut house = House::new();
     let mut edge = TestEdge::new("press");
