@@ -7,6 +7,7 @@ mod fuzz;
 mod layers;
 mod peers;
 mod run;
+mod sim;
 mod soak;
 mod test;
 mod tidy;
@@ -32,6 +33,8 @@ cargo x <command>
                       N random kills, cuts and full disks; checks that nothing was lost
   soak day [--factor F]
                       24 h of plant time, F times as fast, with servers that misbehave: memory, disk, drain
+  sim [--seed N] [--seeds COUNT] [--hours H]
+                      the chain under faults in virtual time; a seed that fails prints its command
   fuzz [target] [--seconds N] [--seed S] [--input HEX] [--list]
                       every parser of outside bytes over its corpus and seeded mutations
   web                 build the page (needs Node.js 20.19 or newer)
@@ -71,6 +74,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "deny" => deny::run(),
         "bench" => bench::run(rest),
         "soak" => soak::run(rest),
+        "sim" => sim::run(rest),
         "fuzz" => fuzz::run(rest),
         "web" => web::build(),
         "dist" => {

@@ -58,6 +58,9 @@ pub mod properties {
     pub const KIND_STATUS: &str = "status";
     /// How many values a data message holds, so that nobody has to decode it to count.
     pub const VALUES: &str = "gemba-values";
+    /// Which start of the producer gave the message its number: 16 hexadecimal digits. The same number of another
+    /// life is another message, which only a data directory does that was put back from a copy.
+    pub const LIFE: &str = "gemba-life";
     /// System property with the message id.
     pub const MESSAGE_ID: &str = "message-id";
     /// System property with the content type.

@@ -1,5 +1,6 @@
 //! The disk as storage code sees it, so that tests can lose what was not synced.
 
+use crate::files;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -97,6 +98,65 @@ pub trait Disk: Send + Sync + Debug + 'static {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
         Err(io::Error::new(io::ErrorKind::Unsupported, format!("this disk cannot lock {}", path.display())))
     }
+    /// Creates a folder that only the owner may enter, and its parents, all durable by name.
+    ///
+    /// # Errors
+    /// As the disk reports them.
+    fn create_private_folder(&self, folder: &Path) -> io::Result<()> {
+        make_folder(self, folder)
+    }
+    /// Replaces a small file: it is the old one or the new one, whatever happens in between. A private one is
+    /// for the owner alone.
+    ///
+    /// # Errors
+    /// As the disk reports them; the old file is there then, or already the new one.
+    fn replace(&self, path: &Path, bytes: &[u8], _private: bool) -> io::Result<()> {
+        let temporary = path.with_extension("tmp");
+        let file = self.open(&temporary, true)?;
+        file.set_len(0)?;
+        file.write_all_at(bytes, 0)?;
+        file.sync()?;
+        self.rename(&temporary, path)?;
+        self.sync_folder(here(path.parent()))
+    }
+    /// All of a small file.
+    ///
+    /// # Errors
+    /// As the disk reports them; `NotFound` when there is none.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = self.open(path, false)?;
+        let length =
+            usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let mut bytes = vec![0; length];
+        let count = file.read_at(&mut bytes, 0)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+}
+
+/// The folder of a bare name is the empty path, which means here.
+fn here(folder: Option<&Path>) -> &Path {
+    folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+/// Creates a folder and makes its name durable, and those of parents that were not there.
+///
+/// # Errors
+/// As the disk reports them.
+pub fn make_folder<D: Disk + ?Sized>(disk: &D, folder: &Path) -> io::Result<()> {
+    let absent =
+        |folder: &Path| matches!(disk.list(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let named = |folder: &&Path| !folder.as_os_str().is_empty() && folder.parent().is_some();
+    // The folder's own name is synced every time: a crash may have come just before that.
+    let fresh: Vec<&Path> = folder
+        .ancestors()
+        .filter(named)
+        .enumerate()
+        .filter(|(depth, folder)| *depth == 0 || absent(folder))
+        .map(|(_, folder)| folder)
+        .collect();
+    disk.create_folder(folder)?;
+    fresh.into_iter().try_for_each(|folder| disk.sync_folder(here(folder.parent())))
 }
 
 /// The machine's file system.
@@ -165,5 +225,12 @@ impl Disk for RealDisk {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         file.try_lock()?;
         Ok(Box::new(file))
+    }
+    fn create_private_folder(&self, folder: &Path) -> io::Result<()> {
+        make_folder(self, folder)?;
+        files::create_private_folder(folder)
+    }
+    fn replace(&self, path: &Path, bytes: &[u8], private: bool) -> io::Result<()> {
+        if private { files::replace_secret(path, bytes) } else { files::replace(path, bytes) }
     }
 }

@@ -15,7 +15,7 @@ mod uplink;
 
 pub use overflow::OverflowRule;
 pub use queue::{EdgeError, EdgeOptions, StoreAndForward};
-pub use uplink::{HubLink, HubLinkOptions};
+pub use uplink::{HubLink, HubLinkOptions, Way};
 
 /// Targets for fuzzing: bytes from disk must never do more than fail.
 pub mod fuzz {

@@ -12,7 +12,7 @@ use crate::overflow::OverflowRule;
 use crate::replay::{self, Recovered};
 use gemba_api::{BoxFuture, Delivery, Problem, StageReport, Uplink, UplinkError};
 use gemba_base::disk::Disk;
-use gemba_base::{Clock, Counter, Metrics, Tasks, files};
+use gemba_base::{Clock, Counter, Metrics, Tasks};
 use gemba_model::{DataSetMetaData, DateTime, ErrorCode, WriterKey};
 use gemba_wal::{Log, LogOptions, Reserve};
 use parking_lot::Mutex;
@@ -39,6 +39,8 @@ pub struct EdgeOptions {
     pub segment_bytes: u64,
     /// What stays free on the volume.
     pub reserve: Reserve,
+    /// The rest of the log's options; those above are put into it.
+    pub log: LogOptions,
 }
 
 /// The queue could not be opened.
@@ -87,6 +89,9 @@ pub(crate) struct Shared {
     log: Mutex<Option<Log>>,
     /// The epoch of message ids: a new log is a new epoch, because its numbers start again.
     pub(crate) epoch: u64,
+    /// This start of the edge. A copy of the data directory that is put back gives numbers anew, in another life:
+    /// by that the historian tells them from those that were given before.
+    pub(crate) life: u64,
     pub(crate) counters: Counters,
     pub(crate) field_report: Mutex<Option<StageReport>>,
     /// Why the hub cannot be reached, if so.
@@ -218,6 +223,7 @@ impl StoreAndForward {
             arrival: Notify::new(),
             state: Mutex::new(state),
             epoch: epoch_of(&log),
+            life: tasks.random_number(),
             log: Mutex::new(Some(log)),
             counters: Counters::new(metrics),
             field_report: Mutex::new(None),
@@ -275,7 +281,8 @@ impl Shared {
         };
         let path = replay::checkpoint_path(&self.options.data);
         // Cursors hold session tokens: the owner alone may read them.
-        files::replace_secret(&path, &checkpoint.print())
+        self.disk
+            .replace(&path, &checkpoint.print(), true)
             .map_err(|error| EdgeError::State { path, reason: error.to_string() })
     }
 }
@@ -294,7 +301,7 @@ pub(crate) fn log_options(options: &EdgeOptions, clock: Arc<dyn Clock>) -> LogOp
         // One record at a time goes in, and it may be as large as a segment.
         queue_bytes_max: usize::try_from(options.segment_bytes).unwrap_or(usize::MAX).clamp(64, 1 << 31),
         clock,
-        ..LogOptions::default()
+        ..options.log.clone()
     }
 }
 
@@ -304,7 +311,7 @@ impl Uplink for StoreAndForward {
         if known.is_some_and(|known| *known == *metadata) {
             return Box::pin(std::future::ready(Ok(())));
         }
-        if let Err(error) = replay::save_description(&self.shared.options, &metadata) {
+        if let Err(error) = replay::save_description(&*self.shared.disk, &self.shared.options, &metadata) {
             let detail = error.to_string();
             return Box::pin(std::future::ready(Err(UplinkError::Failed { code: error.code(), detail })));
         }

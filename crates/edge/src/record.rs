@@ -8,6 +8,7 @@ const VERSION: u8 = 1;
 const MESSAGE: u8 = 1;
 const CURSOR: u8 = 2;
 const CURSOR_FORGOTTEN: u8 = 3;
+const LIFE: u8 = 4;
 
 /// What a message is about; the number is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,12 @@ pub(crate) enum MessageKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entry<'a> {
     Message(Message<'a>),
-    Cursor { key: &'a str, state: Option<&'a [u8]> },
+    Cursor {
+        key: &'a str,
+        state: Option<&'a [u8]>,
+    },
+    /// The start of the edge that wrote the record; always last, because older readers end at it.
+    Life(u64),
 }
 
 /// A message as it goes to the hub.
@@ -67,6 +73,13 @@ pub(crate) fn put_cursor(record: &mut Vec<u8>, key: &str, state: Option<&[u8]>) 
     record.extend_from_slice(state);
 }
 
+/// Which start of the edge wrote the record. To be put last.
+pub(crate) fn put_life(record: &mut Vec<u8>, life: u64) {
+    record.push(LIFE);
+    record.extend_from_slice(&8_u32.to_le_bytes());
+    record.extend_from_slice(&life.to_le_bytes());
+}
+
 /// The same record with its messages numbered from `first` on. A damaged rest is left out, which a record that
 /// was just made does not have.
 pub(crate) fn renumbered(record: &[u8], first: u64) -> Vec<u8> {
@@ -79,6 +92,7 @@ pub(crate) fn renumbered(record: &[u8], first: u64) -> Vec<u8> {
                 sequence += 1;
             }
             Entry::Cursor { key, state } => put_cursor(&mut out, key, state),
+            Entry::Life(life) => put_life(&mut out, life),
         }
     }
     out
@@ -135,6 +149,7 @@ fn next<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, DecodeError> {
             let state = body.take(body.remaining())?;
             Ok(Entry::Cursor { key, state: (kind == CURSOR).then_some(state) })
         }
+        LIFE => Ok(Entry::Life(body.u64()?)),
         _ => Err(reader.error("unknown kind of entry")),
     }
 }
@@ -156,6 +171,7 @@ mod tests {
         put_message(&mut record, &message);
         put_cursor(&mut record, "a", Some(b"state"));
         put_cursor(&mut record, "b", None);
+        put_life(&mut record, 77);
         record
     }
 
@@ -177,6 +193,7 @@ mod tests {
                 Entry::Message(message),
                 Entry::Cursor { key: "a", state: Some(b"state") },
                 Entry::Cursor { key: "b", state: None },
+                Entry::Life(77),
             ]
         );
         Ok(())

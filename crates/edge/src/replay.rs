@@ -3,14 +3,13 @@
 use crate::checkpoint::Checkpoint;
 use crate::queue::{EdgeError, EdgeOptions, epoch_of, log_options};
 use crate::record::{self, Entry};
-use gemba_base::disk::Disk;
-use gemba_base::{Clock, files};
+use gemba_base::Clock;
+use gemba_base::disk::{self, Disk};
 use gemba_model::{DataSetMetaData, WriterKey};
 use gemba_pubsub::uadp::{Decoder, encode_meta_data};
 use gemba_pubsub::{Limits, NoDataSets, PublisherId, Received};
 use gemba_wal::{Log, ReadItem};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,13 +46,13 @@ pub(crate) fn recover(
     clock: Arc<dyn Clock>,
 ) -> Result<Recovered, EdgeError> {
     let folder = state_folder(&options.data);
-    files::create_private_folder(&folder).map_err(|error| state_error(&folder, error))?;
+    disk.create_private_folder(&folder).map_err(|error| state_error(&folder, error))?;
     let log_folder = log_folder(&options.data);
-    let (log, recovery) = Log::open(disk, &log_folder, log_options(options, clock))?;
+    let (log, recovery) = Log::open(disk.clone(), &log_folder, log_options(options, clock))?;
     for corruption in &recovery.corruptions {
         tracing::error!(?corruption, "the edge's queue is damaged; what is lost goes to the ledger");
     }
-    let mut checkpoint = checkpoint(options, &log)?;
+    let mut checkpoint = checkpoint(&*disk, options, &log)?;
     let mut values_waiting = 0;
     let mut reader = log.reader(checkpoint.offset.min(checkpoint.unacknowledged_offset));
     loop {
@@ -68,7 +67,7 @@ pub(crate) fn recover(
         }
     }
     checkpoint.offset = log.stats().next_offset;
-    let announced = descriptions(options)?;
+    let announced = descriptions(&*disk, options)?;
     Ok(Recovered { log, checkpoint, announced, values_waiting })
 }
 
@@ -87,14 +86,14 @@ fn replay(checkpoint: &mut Checkpoint, offset: u64, payload: &[u8]) -> u64 {
                 Some(state) => drop(checkpoint.cursors.insert(key.to_owned(), state.to_vec())),
                 None => drop(checkpoint.cursors.remove(key)),
             },
-            Entry::Cursor { .. } => {}
+            Entry::Cursor { .. } | Entry::Life(_) => {}
         }
     }
     waiting
 }
 
 /// The checkpoint of this log; one of another log means that the queue was replaced, and is put aside.
-fn checkpoint(options: &EdgeOptions, log: &Log) -> Result<Checkpoint, EdgeError> {
+fn checkpoint(disk: &dyn Disk, options: &EdgeOptions, log: &Log) -> Result<Checkpoint, EdgeError> {
     let path = checkpoint_path(&options.data);
     let name = format!("{:016x}", epoch_of(log));
     let first = log.stats().first_offset;
@@ -106,7 +105,7 @@ fn checkpoint(options: &EdgeOptions, log: &Log) -> Result<Checkpoint, EdgeError>
         unacknowledged_sequence: 0,
         cursors: BTreeMap::new(),
     };
-    let bytes = match fs::read(&path) {
+    let bytes = match disk.read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(fresh),
         Err(error) => return Err(state_error(&path, error)),
@@ -137,7 +136,7 @@ pub(crate) fn find_sequence(log: &Log, from: u64, sequence: u64) -> Option<u64> 
                 record::entries(&frame.payload).into_iter().flatten().flatten().find_map(
                     |entry| match entry {
                         Entry::Message(message) => Some(message.sequence),
-                        Entry::Cursor { .. } => None,
+                        Entry::Cursor { .. } | Entry::Life(_) => None,
                     },
                 );
             if first == Some(sequence) {
@@ -152,32 +151,38 @@ fn descriptions_folder(options: &EdgeOptions) -> PathBuf {
 }
 
 /// Keeps a description in a file of its own, as UADP.
-pub(crate) fn save_description(options: &EdgeOptions, metadata: &DataSetMetaData) -> Result<(), EdgeError> {
+pub(crate) fn save_description(
+    disk: &dyn Disk,
+    options: &EdgeOptions,
+    metadata: &DataSetMetaData,
+) -> Result<(), EdgeError> {
     let folder = descriptions_folder(options);
     let WriterKey { group, writer } = metadata.writer;
     let path = folder.join(format!("{group}-{writer}.uadp"));
     let publisher = PublisherId::from(options.producer.as_str());
     let bytes = encode_meta_data(&publisher, 0, metadata, &Limits::default())
         .map_err(|error| state_error(&path, error))?;
-    fs::create_dir_all(&folder).map_err(|error| state_error(&folder, error))?;
-    files::replace(&path, &bytes).map_err(|error| state_error(&path, error))
+    disk::make_folder(disk, &folder).map_err(|error| state_error(&folder, error))?;
+    disk.replace(&path, &bytes, false).map_err(|error| state_error(&path, error))
 }
 
-fn descriptions(options: &EdgeOptions) -> Result<BTreeMap<WriterKey, Arc<DataSetMetaData>>, EdgeError> {
+fn descriptions(
+    disk: &dyn Disk,
+    options: &EdgeOptions,
+) -> Result<BTreeMap<WriterKey, Arc<DataSetMetaData>>, EdgeError> {
     let folder = descriptions_folder(options);
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
+    let paths = match disk.list(&folder) {
+        Ok(paths) => paths,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(state_error(&folder, error)),
     };
     let mut found = BTreeMap::new();
     let mut decoder = Decoder::default();
-    for entry in entries {
-        let path = entry.map_err(|error| state_error(&folder, error))?.path();
+    for path in paths {
         if path.extension().is_none_or(|extension| extension != "uadp") {
             continue;
         }
-        let bytes = fs::read(&path).map_err(|error| state_error(&path, error))?;
+        let bytes = disk.read(&path).map_err(|error| state_error(&path, error))?;
         match decoder.decode(&bytes, &NoDataSets) {
             Ok(Received::MetaData(message)) => {
                 found.insert(message.meta_data.writer, Arc::new(message.meta_data));

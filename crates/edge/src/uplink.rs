@@ -4,13 +4,14 @@ mod sending;
 
 use crate::queue::StoreAndForward;
 use gemba_api::Problem;
-use gemba_base::{Backoff, Secret, Tasks, random};
+use gemba_base::{Backoff, Secret, Tasks};
 use gemba_iothub::{ConnectionString, Identity, Login, SasToken};
 use gemba_model::DateTime;
 use gemba_net::ConnectError;
-use gemba_net::mqtt::{Client, ClientOptions};
+use gemba_net::mqtt::{Client, ClientOptions, Dial};
 use gemba_net::tls::Connector;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How to reach the hub.
@@ -18,10 +19,19 @@ use std::time::Duration;
 pub struct HubLinkOptions {
     /// Host, device and key.
     pub connection: ConnectionString,
-    /// Certificate of the hub's authority (PEM).
-    pub ca: PathBuf,
+    /// The way to the hub.
+    pub way: Way,
     /// How long a token is valid; a new one is used after three quarters of it. One hour is usual.
     pub token_lifetime: Duration,
+}
+
+/// The way to a hub.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// TLS over TCP, with the certificate of the hub's authority in this file (PEM).
+    Tls(PathBuf),
+    /// Whatever else carries bytes, such as a simulated network.
+    Other(Arc<dyn Dial>),
 }
 
 /// The port of MQTT over TLS.
@@ -62,8 +72,13 @@ async fn run(queue: &StoreAndForward, options: &HubLinkOptions, stop: &Tasks) {
                     tracing::info!(host = options.connection.host_name, "connected to the hub again");
                 }
                 *queue.shared.link_problem.lock() = None;
-                backoff.reset();
-                match sending::serve(queue, options, client, renew_at, stop).await {
+                let before = queue.shared.counters.messages_out.value();
+                let end = sending::serve(queue, options, client, renew_at, stop).await;
+                // A hub that only lets us in, and keeps nothing, is not asked ever faster.
+                if queue.shared.counters.messages_out.value() > before {
+                    backoff.reset();
+                }
+                match end {
                     End::Renew => continue,
                     End::Stop => return,
                     End::Lost(reason) => reason,
@@ -86,9 +101,8 @@ async fn run(queue: &StoreAndForward, options: &HubLinkOptions, stop: &Tasks) {
             since,
             urgency: 3,
         });
-        tokio::select! {
-            () = tokio::time::sleep(backoff.next_delay(random::number32())) => {}
-            () = stop.stopping() => return,
+        if stop.back_off(&mut backoff).await {
+            return;
         }
     }
 }
@@ -103,8 +117,11 @@ async fn connect(
         .shared_access_key
         .as_ref()
         .ok_or("the connection string has no SharedAccessKey; certificates are not supported yet")?;
-    // Read each time: the platform may have renewed its authority.
-    let connector = Connector::with_ca_file(&options.ca).map_err(|error| error.to_string())?;
+    let dial: Arc<dyn Dial> = match &options.way {
+        // Read each time: the platform may have renewed its authority.
+        Way::Tls(ca) => Arc::new(Connector::with_ca_file(ca).map_err(|error| error.to_string())?),
+        Way::Other(dial) => dial.clone(),
+    };
     let (host, port) = connection.target(PORT);
     let expiry = queue.shared.clock.now().saturating_add(options.token_lifetime);
     let token = SasToken::generate(&identity.resource(&connection.host_name), key, expiry, None);
@@ -112,7 +129,6 @@ async fn connect(
     client.user_name = Login::user_name(&connection.host_name, &identity, CLIENT_TYPE);
     client.password = Secret::new(token);
     let renew_at = tokio::time::Instant::now() + options.token_lifetime * 3 / 4;
-    let client =
-        Client::connect(&connector, &client).await.map_err(|error: ConnectError| error.to_string())?;
+    let client = Client::connect(&*dial, &client).await.map_err(|error: ConnectError| error.to_string())?;
     Ok((client, renew_at))
 }

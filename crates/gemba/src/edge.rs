@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use gemba_api::{Stage, StageReport, Uplink};
 use gemba_base::Tasks;
 use gemba_base::disk::RealDisk;
-use gemba_edge::{EdgeOptions, HubLink, HubLinkOptions, StoreAndForward};
+use gemba_edge::{EdgeOptions, HubLink, HubLinkOptions, StoreAndForward, Way};
 use gemba_field::{Publisher, PublisherOptions};
 use gemba_iothub::ConnectionString;
 use gemba_ua::client::TrustStore;
@@ -78,6 +78,7 @@ impl Edge {
                 .map_err(|reason: String| anyhow!("edge.on-full: {reason}"))?,
             segment_bytes: SEGMENT_BYTES.min(settings.edge.queue_bytes_max / 2).max(1 << 20),
             reserve: reserve(settings.disk.reserve_bytes),
+            log: gemba_wal::LogOptions::default(),
         };
         let (field_tasks, link_tasks, queue_tasks) =
             (tasks.branch("field"), tasks.branch("uplink"), tasks.branch("queue"));
@@ -88,7 +89,11 @@ impl Edge {
             &shared.metrics,
             &queue_tasks,
         )?;
-        let link = HubLinkOptions { connection: hub.connection, ca: hub.ca, token_lifetime: TOKEN_LIFETIME };
+        let link = HubLinkOptions {
+            connection: hub.connection,
+            way: Way::Tls(hub.ca),
+            token_lifetime: TOKEN_LIFETIME,
+        };
         HubLink::start(queue.clone(), link, &link_tasks);
         let edge = Self {
             queue,

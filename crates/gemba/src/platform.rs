@@ -90,7 +90,7 @@ impl Platform {
             authenticator: Authenticator::new(identities.clone(), HostNames::new(&hosts)),
             log: log.clone(),
             tap: Some(board.clone()),
-            acceptor: acceptor.clone(),
+            acceptor: Some(acceptor.clone()),
             clock: clock.clone(),
             metrics: shared.metrics.clone(),
         };

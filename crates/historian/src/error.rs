@@ -71,6 +71,15 @@ impl HistorianError {
         move |source| Self::Storage { path, source }
     }
 
+    /// Bytes that should be there were not read. Only a file that is too short is damaged; a disk that fails for a
+    /// moment is no damage, and is asked again.
+    pub(crate) fn unread(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::UnexpectedEof => Self::damaged(path, source),
+            _ => Self::Storage { path: path.to_owned(), source },
+        }
+    }
+
     pub(crate) fn damaged(path: &Path, detail: impl ToString) -> Self {
         Self::Damaged { path: path.to_owned(), detail: detail.to_string() }
     }

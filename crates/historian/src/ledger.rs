@@ -50,7 +50,7 @@ pub(crate) struct Gap {
 }
 
 /// Where a message lies, for keys.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub(crate) at: i64,
     pub(crate) partition: u32,
@@ -246,6 +246,17 @@ impl Ledger {
                 Some(gap) if stands => gap.doubt = Doubt::None,
                 _ => self.remove(key),
             }
+        }
+    }
+
+    /// Takes back what a message's number said about those before it: they came, or have another cause.
+    pub(crate) fn retract(&mut self, told: Told) {
+        let Told { at, partition, offset } = told;
+        let key = |series, nth| GapKey { at, partition, offset, series, nth };
+        let told = self.entries.range(key(0, 0)..=key(u64::MAX, u16::MAX));
+        let holes = told.filter(|(_, gap)| gap.reason == GapReason::SequenceGap).map(|(key, _)| *key);
+        for key in holes.collect::<Vec<_>>() {
+            self.remove(key);
         }
     }
 

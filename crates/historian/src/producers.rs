@@ -1,5 +1,6 @@
 //! Who has sent what: message sequence numbers, by which re-deliveries vanish and holes show.
 
+use crate::ledger::Told;
 use gemba_api::WriterCompleteness;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,6 +39,73 @@ pub(crate) struct Producer {
     /// Numbers before the first message after a restart are not known to be missing: state was lost.
     #[serde(default)]
     pub(crate) resync: bool,
+    /// From which number on which life of the producer gave them.
+    #[serde(default)]
+    lives: Vec<(u64, u64)>,
+    /// Holes that stand in the ledger, with the message that showed each.
+    #[serde(default)]
+    revealed: Vec<Revealed>,
+    /// Numbers that never come, as gap records say.
+    #[serde(default)]
+    explained: Vec<(u64, u64)>,
+}
+
+/// A hole that stands in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Revealed {
+    from: u64,
+    to: u64,
+    told: Told,
+}
+
+impl Producer {
+    /// Whether a message of this number was taken in.
+    pub(crate) fn has(&self, sequence: u64) -> bool {
+        let within = |&&(from, to): &&(u64, u64)| (from..to).contains(&sequence);
+        sequence < self.next && !self.holes.iter().chain(&self.explained).any(|range| within(&range))
+    }
+
+    /// The hole before this number went into the ledger. To be called before the number is marked.
+    pub(crate) fn reveal(&mut self, sequence: u64, told: Told) {
+        if self.revealed.len() >= HOLES_MAX {
+            self.revealed.remove(0);
+        }
+        self.revealed.push(Revealed { from: self.next, to: sequence, told });
+    }
+
+    /// A gap record accounts for these numbers. Returns whether some of them came after all.
+    pub(crate) fn explain(&mut self, ranges: &[(u64, u64)]) -> bool {
+        let mut came = false;
+        for &(from, to) in ranges.iter().filter(|(from, to)| from < to) {
+            let common = |&(a, b): &(u64, u64)| b.min(to).saturating_sub(a.max(from));
+            let absent: u64 = self.holes.iter().chain(&self.explained).map(common).sum();
+            came |= absent < to - from;
+            let rest = |&(a, b): &(u64, u64)| [(a, b.min(from)), (a.max(to), b)];
+            let holes = self.holes.iter().flat_map(rest).filter(|(a, b)| a < b).collect();
+            let parts = self.holes.iter().map(|&(a, b)| (a.max(from), b.min(to))).filter(|(a, b)| a < b);
+            let parts: Vec<(u64, u64)> = parts.collect();
+            self.holes = holes;
+            parts.into_iter().for_each(|part| self.note_explained(part));
+        }
+        came
+    }
+
+    fn note_explained(&mut self, (from, to): (u64, u64)) {
+        match self.explained.last_mut() {
+            Some(last) if last.1 == from => last.1 = to,
+            _ => self.explained.push((from, to)),
+        }
+        if self.explained.len() > HOLES_MAX {
+            self.explained.remove(0);
+        }
+    }
+
+    /// Entries of holes of which nothing is unexplained any more, to be taken back.
+    pub(crate) fn take_settled(&mut self) -> Vec<Told> {
+        let holes = &self.holes;
+        let is_open = |one: &Revealed| holes.iter().any(|&(from, to)| from < one.to && one.from < to);
+        self.revealed.extract_if(.., |one| !is_open(one)).map(|one| one.told).collect()
+    }
 }
 
 /// What a message's number says.
@@ -100,6 +168,29 @@ impl Producers {
     pub(crate) fn is_new_epoch(&self, key: &ProducerKey) -> bool {
         !self.0.contains_key(key)
             && self.0.keys().any(|known| known.device == key.device && known.producer == key.producer)
+    }
+
+    /// The account of a message. A number that another life of the producer gave before begins a new account: the
+    /// producer was put back to an older state, and counts again from there.
+    pub(crate) fn resolve(&self, key: ProducerKey, sequence: u64, life: Option<u64>) -> ProducerKey {
+        let Some(life) = life else { return key };
+        let again = ProducerKey { epoch: life, ..key.clone() };
+        let gave_another = |producer: &Producer| {
+            let given = producer.lives.iter().rev().find(|(from, _)| *from <= sequence);
+            sequence < producer.next && given.is_some_and(|(_, given)| *given != life)
+        };
+        if self.0.contains_key(&again) || self.0.get(&key).is_some_and(gave_another) { again } else { key }
+    }
+
+    /// Remembers which life gave a number that was due or later.
+    pub(crate) fn note_life(&mut self, key: &ProducerKey, sequence: u64, life: u64) {
+        let lives = &mut self.of(key).lives;
+        if lives.last().is_none_or(|(_, last)| *last != life) {
+            lives.push((sequence, life));
+        }
+        if lives.len() > HOLES_MAX {
+            lives.remove(0);
+        }
     }
 
     /// Takes a message into the account.
@@ -189,6 +280,40 @@ mod tests {
         let account = producers.of(&key);
         assert_eq!((account.messages, account.duplicates, account.missing), (5, 3, 2));
         assert_eq!(account.holes, [(2, 3), (4, 5)]);
+    }
+
+    #[test]
+    fn a_hole_is_settled_once_every_number_of_it_came_or_is_explained() {
+        let told = Told { at: 1, partition: 0, offset: 9 };
+        let mut producer = Producer { next: 10, ..Producer::default() };
+        producer.reveal(20, told);
+        producer.holes.push((10, 20));
+        producer.next = 21;
+        assert!(!producer.explain(&[(10, 15)]), "none of them came");
+        assert!(producer.take_settled().is_empty(), "five are unexplained");
+        assert_eq!((producer.has(12), producer.has(17), producer.has(20)), (false, false, true));
+        assert!(producer.explain(&[(8, 20)]), "8 and 9 came");
+        assert_eq!(producer.take_settled(), [told]);
+        assert_eq!((producer.holes.len(), &producer.explained[..]), (0, &[(10, 20)][..]));
+    }
+
+    #[test]
+    fn a_number_that_another_life_gave_begins_a_new_account() {
+        let key = ProducerKey { device: "d".into(), producer: "p".into(), epoch: 1 };
+        let again = ProducerKey { epoch: 9, ..key.clone() };
+        let mut producers = Producers::default();
+        for sequence in 0..10 {
+            producers.mark(&key, 0, sequence, Arrival::Due);
+            producers.note_life(&key, sequence, if sequence < 5 { 7 } else { 8 });
+        }
+        let resolve =
+            |producers: &Producers, sequence, life| producers.resolve(key.clone(), sequence, Some(life));
+        assert_eq!(resolve(&producers, 4, 7), key, "sent again");
+        assert_eq!(resolve(&producers, 10, 9), key, "a restart");
+        assert_eq!(resolve(&producers, 6, 9), again, "given anew");
+        producers.begin(&again, 6);
+        assert_eq!(resolve(&producers, 10, 9), again, "and so on");
+        assert_eq!(producers.resolve(key.clone(), 6, None), key);
     }
 
     #[test]

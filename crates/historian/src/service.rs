@@ -158,7 +158,7 @@ impl Historian {
     /// When the disk fails; nothing has changed then.
     pub async fn compact(&self) -> Result<()> {
         let engine = Arc::clone(&self.engine);
-        blocking(move || {
+        blocking(&self.tasks, move || {
             engine.expire()?;
             while engine.compact()? {}
             Ok(())
@@ -183,8 +183,11 @@ struct Worker {
 }
 
 /// Runs storage code where it may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
+async fn blocking<T: Send + 'static>(
+    tasks: &Tasks,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tasks.blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(HistorianError::Invalid(format!("a storage task ended early: {error}"))),
     }
@@ -197,14 +200,6 @@ impl Worker {
             log: Arc::clone(&historian.log),
             tasks: historian.tasks.clone(),
             signals: Arc::clone(&historian.signals),
-        }
-    }
-
-    /// Waits unless the branch stops first; true when it stops.
-    async fn pause(&self, duration: Duration) -> bool {
-        tokio::select! {
-            () = self.tasks.stopping() => true,
-            () = tokio::time::sleep(duration) => false,
         }
     }
 
@@ -231,7 +226,7 @@ impl Worker {
                         "Nothing is lost: reading is tried again; look at the volume's health and space";
                     let code = error.code().0;
                     self.engine.problems.set(&*self.engine.clock, code, &place, error.to_string(), remedy, 3);
-                    if self.pause(backoff.next_delay(gemba_base::random::number32())).await {
+                    if self.tasks.back_off(&mut backoff).await {
                         return;
                     }
                 }
@@ -248,6 +243,7 @@ impl Worker {
         };
         if items.is_empty() {
             tokio::select! {
+                biased;
                 () = self.tasks.stopping() => {}
                 () = self.log.wait(partition, from) => {}
             }
@@ -255,7 +251,7 @@ impl Worker {
         }
         let engine = Arc::clone(&self.engine);
         let mut progress = self.signals.flushed.subscribe();
-        let done = tokio::task::spawn_blocking(move || {
+        let done = self.tasks.blocking(move || {
             let mut decoder = decoder;
             let outcome = engine.ingest(partition, &items, &mut decoder);
             (outcome, decoder)
@@ -268,6 +264,7 @@ impl Worker {
             Ok(ingested) if ingested.full => {
                 self.signals.work.notify_one();
                 tokio::select! {
+                    biased;
                     () = self.tasks.stopping() => {}
                     _ = progress.changed() => {}
                 }
@@ -290,6 +287,7 @@ impl Worker {
         let mut committed = self.commit().await.is_ok();
         while !self.tasks.is_stopping() {
             tokio::select! {
+                biased;
                 () = self.tasks.stopping() => return,
                 () = self.signals.work.notified() => {}
                 () = tokio::time::sleep(TICK) => {}
@@ -304,7 +302,7 @@ impl Worker {
             committed = self.flush_once(due).await.is_ok();
             if committed {
                 backoff.reset();
-            } else if self.pause(backoff.next_delay(gemba_base::random::number32())).await {
+            } else if self.tasks.back_off(&mut backoff).await {
                 return;
             }
         }
@@ -314,7 +312,11 @@ impl Worker {
     async fn flush_once(&self, everything: bool) -> Result<()> {
         let engine = Arc::clone(&self.engine);
         let outcome =
-            blocking(move || if everything { engine.flush_all() } else { engine.flush_frozen() }).await;
+            blocking(
+                &self.tasks,
+                move || if everything { engine.flush_all() } else { engine.flush_frozen() },
+            )
+            .await;
         self.announce();
         let place = "historian";
         match &outcome {
@@ -343,18 +345,18 @@ impl Worker {
     /// Verifies files once, then compacts and expires from time to time.
     async fn keep(self) {
         let engine = Arc::clone(&self.engine);
-        let verified = blocking(move || {
+        let verified = blocking(&self.tasks, move || {
             engine.verify_footers();
             Ok(())
         });
         drop(verified.await);
         let mut backoff = Backoff::new(TICK * 10, Duration::from_secs(600));
         loop {
-            if self.pause(backoff.next_delay(0)).await {
+            if self.tasks.pause(backoff.next_delay(0)).await {
                 return;
             }
             let engine = Arc::clone(&self.engine);
-            let upkeep = blocking(move || {
+            let upkeep = blocking(&self.tasks, move || {
                 engine.expire()?;
                 engine.compact()
             });

@@ -3,8 +3,8 @@
 use gemba_api::DeviceMessage;
 use gemba_api::log::properties;
 use gemba_model::{
-    BuiltInType, ConfigurationVersion, DataSetMetaData, DataSetSource, DateTime, FieldMetaData, GapRecord,
-    Guid, MessageId, Sample, SampleBatch, StatusCode, Value, Variant, WriterKey,
+    BuiltInType, ConfigurationVersion, DataSetMetaData, DataSetSource, DateTime, FieldMetaData, GapMessage,
+    GapRecord, Guid, MessageId, Sample, SampleBatch, StatusCode, Value, Variant, WriterKey,
 };
 use gemba_pubsub::{Limits, Outcome, PublisherId, json, uadp};
 
@@ -109,7 +109,11 @@ impl TestEdge {
 
     #[allow(dead_code)] // One of the two test binaries that share this file does without.
     pub(crate) fn gap(&mut self, record: &GapRecord) -> DeviceMessage {
-        let body = serde_json::to_vec(record).expect("is JSON");
+        self.gap_message(&GapMessage::from(record.clone()))
+    }
+
+    pub(crate) fn gap_message(&mut self, gap: &GapMessage) -> DeviceMessage {
+        let body = serde_json::to_vec(gap).expect("is JSON");
         self.message(properties::KIND_GAP, body)
     }
 }

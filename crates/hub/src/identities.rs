@@ -72,13 +72,6 @@ impl Identities {
     /// # Errors
     /// When the name is none, it exists, a module's device does not, or the store fails.
     pub fn create(&self, name: &str, now: DateTime, actor: &str) -> Result<DeviceIdentity, HubError> {
-        let identity = parse(name)?;
-        if let Some(module) = &identity.module
-            && self.find(&Identity::device(identity.device.clone()))?.is_none()
-        {
-            let (device, module) = (identity.device.to_string(), module.to_string());
-            return Err(HubError::NoDevice { device, module });
-        }
         let stored = Stored {
             version: 1,
             enabled: true,
@@ -86,6 +79,33 @@ impl Identities {
             secondary_key: random_key(),
             created: now,
         };
+        self.add(name, stored, actor)
+    }
+
+    /// Creates `device` or `device/module`, enabled, with two keys that it has already.
+    ///
+    /// # Errors
+    /// As [`Identities::create`].
+    pub fn import(
+        &self,
+        name: &str,
+        (primary, secondary): (SymmetricKey, SymmetricKey),
+        now: DateTime,
+        actor: &str,
+    ) -> Result<DeviceIdentity, HubError> {
+        let (primary_key, secondary_key) = (primary.to_base64(), secondary.to_base64());
+        let stored = Stored { version: 1, enabled: true, primary_key, secondary_key, created: now };
+        self.add(name, stored, actor)
+    }
+
+    fn add(&self, name: &str, stored: Stored, actor: &str) -> Result<DeviceIdentity, HubError> {
+        let identity = parse(name)?;
+        if let Some(module) = &identity.module
+            && self.find(&Identity::device(identity.device.clone()))?.is_none()
+        {
+            let (device, module) = (identity.device.to_string(), module.to_string());
+            return Err(HubError::NoDevice { device, module });
+        }
         match self.put(&identity, &stored, Expect::Absent, "identity.create", actor) {
             Ok(etag) => read(identity, etag, stored),
             Err(HubError::Conflict(name)) => Err(HubError::Exists(name)),

@@ -64,6 +64,7 @@ pub struct HubLog(Arc<Inner>);
 struct Inner {
     partitions: Vec<Arc<Partition>>,
     consumers: Consumers,
+    tasks: Tasks,
     /// By partition, the offset up to which messages were handed to a consumer.
     handed_out: Vec<AtomicU64>,
     /// Values in what was handed out, as messages say.
@@ -127,7 +128,8 @@ impl HubLog {
         }
         let handed_out = partitions.iter().map(|_| AtomicU64::new(0)).collect();
         let values_out = AtomicU64::new(0);
-        Ok(Self(Arc::new(Inner { partitions, consumers, handed_out, values_out, retention })))
+        let tasks = tasks.clone();
+        Ok(Self(Arc::new(Inner { partitions, consumers, tasks, handed_out, values_out, retention })))
     }
 
     /// Changes how long and how much each partition keeps, from the next look of retention on.
@@ -211,7 +213,7 @@ impl EventLog for HubLog {
         Box::pin(async move {
             let index = partition as usize;
             let partition = self.partition(partition)?;
-            let items = blocking(move || partition.read(from, bytes_max)).await?;
+            let items = blocking(&self.0.tasks, move || partition.read(from, bytes_max)).await?;
             self.count_handed_out(index, &items);
             Ok(items)
         })
@@ -232,7 +234,7 @@ impl EventLog for HubLog {
         Box::pin(async move {
             let at = self.partition(partition)?;
             let consumers = self.0.consumers.clone();
-            blocking(move || {
+            blocking(&self.0.tasks, move || {
                 let committed = consumers.commit(&group, partition, offset)?;
                 at.advance_hold(&group, committed);
                 Ok(())
@@ -247,10 +249,10 @@ impl EventLog for HubLog {
 }
 
 async fn blocking<T: Send + 'static>(
+    tasks: &Tasks,
     work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, LogError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
-        // The runtime is going down, or the work panicked.
+    tasks.blocking(work).await.unwrap_or_else(|_| {
         Err(LogError { code: ErrorCode("GMB-HUB-006"), detail: "the work was ended".into() })
     })
 }

@@ -66,8 +66,8 @@ pub struct MqttParts {
     pub log: HubLog,
     /// Sees chosen messages once they are durable.
     pub tap: Option<Arc<dyn MessageTap>>,
-    /// Certificates.
-    pub acceptor: Acceptor,
+    /// Certificates; `None` where nothing listens.
+    pub acceptor: Option<Acceptor>,
     /// Time of arrival and of tokens.
     pub clock: Arc<dyn Clock>,
     /// Counters.
@@ -140,6 +140,24 @@ impl MqttFront {
     /// [`BindError`] with the remedy.
     pub async fn start(options: MqttOptions, parts: MqttParts, tasks: &Tasks) -> Result<Self, BindError> {
         let (listener, address) = listen::bind(options.listen, "MQTT over TLS", "hub.mqtt.listen").await?;
+        let front = Self::without_listener(MqttOptions { listen: address, ..options }, parts, tasks);
+        let shared = &front.shared;
+        let sessions = shared.clone();
+        let handler = move |stream: Stream, peer: SocketAddr| run(sessions.clone(), stream, peer);
+        tasks.spawn(listen::serve(
+            listener,
+            shared.parts.acceptor.clone(),
+            shared.options.listener.clone(),
+            ListenerMetrics::new(&shared.parts.metrics, "mqtt"),
+            tasks.clone(),
+            handler,
+        ));
+        tracing::info!(%address, "MQTT listening");
+        Ok(front)
+    }
+
+    /// A front end that listens nowhere: it gets its connections by [`MqttFront::serve`].
+    pub fn without_listener(options: MqttOptions, parts: MqttParts, tasks: &Tasks) -> Self {
         let shared = Arc::new(Shared {
             counters: Counters::new(&parts.metrics),
             ends: Ends::new(&parts.metrics),
@@ -147,18 +165,12 @@ impl MqttFront {
             options,
             parts,
         });
-        let sessions = shared.clone();
-        let handler = move |stream: Stream, peer: SocketAddr| run(sessions.clone(), stream, peer);
-        tasks.spawn(listen::serve(
-            listener,
-            Some(shared.parts.acceptor.clone()),
-            shared.options.listener.clone(),
-            ListenerMetrics::new(&shared.parts.metrics, "mqtt"),
-            tasks.clone(),
-            handler,
-        ));
-        tracing::info!(%address, "MQTT listening");
-        Ok(Self { address, shared })
+        Self { address: shared.options.listen, shared }
+    }
+
+    /// Serves a connection that somebody else accepted, until it ends.
+    pub async fn serve(&self, stream: impl ByteStream, peer: SocketAddr) {
+        run(self.shared.clone(), stream, peer).await;
     }
 
     /// Where it really listens.
@@ -180,6 +192,7 @@ impl MqttFront {
 async fn run<S: ByteStream>(shared: Arc<Shared>, stream: S, peer: SocketAddr) {
     let mut connection = Connection::new(stream);
     let accepted = tokio::select! {
+        biased;
         () = shared.tasks.stopping() => Err((None, End::from(EndReason::Stopping))),
         accepted = handshake::accept(&shared, &mut connection, peer) => accepted,
     };

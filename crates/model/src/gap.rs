@@ -137,6 +137,27 @@ pub struct GapRecord {
     pub count: Option<u64>,
 }
 
+/// A gap record on its way, with what it says about the producer's own messages.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GapMessage {
+    /// What is missing.
+    #[serde(flatten)]
+    pub record: GapRecord,
+    /// Numbers `from..to` of messages that will never come because of it: their absence has no other cause.
+    /// What came of them nevertheless is not missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<(u64, u64)>,
+    /// Numbers under which the same record may have come before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<u64>,
+}
+
+impl From<GapRecord> for GapMessage {
+    fn from(record: GapRecord) -> Self {
+        Self { record, messages: Vec::new(), again: Vec::new() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

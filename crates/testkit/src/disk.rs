@@ -162,6 +162,11 @@ impl FaultyDisk {
         self.0.state.lock().faults.power_after_syncs = Some(syncs);
     }
 
+    /// Whether the power is off.
+    pub fn is_off(&self) -> bool {
+        self.0.state.lock().dead
+    }
+
     /// How many syncs of files succeeded.
     pub fn syncs(&self) -> u64 {
         self.0.state.lock().syncs

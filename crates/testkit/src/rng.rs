@@ -29,6 +29,15 @@ impl Rng {
         self.below(n) == 0
     }
 
+    /// One of these.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        let at = self.below(choices.len() as u64) as usize;
+        *choices.get(at).expect("there is something to pick")
+    }
+
     /// This many bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(count + 8);

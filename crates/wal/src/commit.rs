@@ -77,20 +77,29 @@ impl Committer {
     pub(crate) fn run(mut self) {
         let _watchdog = Watchdog(Arc::clone(&self.shared));
         while let Some(work) = self.shared.queue.take(self.limits()) {
-            match work {
-                Work::Group(group) => self.commit(group),
-                Work::Roll(reply) => {
-                    let rolled = self.roll_if_used();
-                    answer(reply, rolled);
-                }
+            self.carry_out(work);
+        }
+        self.finish();
+    }
+
+    pub(crate) fn carry_out(&mut self, work: Work) {
+        match work {
+            Work::Group(group) => self.commit(group),
+            Work::Roll(reply) => {
+                let rolled = self.roll_if_used();
+                answer(reply, rolled);
             }
         }
+    }
+
+    /// After the last work.
+    pub(crate) fn finish(self) {
         if let Some(active) = &self.active {
             active.segment.note_end(&self.shared.place);
         }
     }
 
-    fn limits(&self) -> GroupLimits {
+    pub(crate) fn limits(&self) -> GroupLimits {
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let options = &self.shared.options;
         let used = self.active.as_ref().map_or(options.segment_bytes, |active| active.bytes);

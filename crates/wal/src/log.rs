@@ -4,6 +4,7 @@ use crate::block_on::block_on;
 use crate::commit::Committer;
 use crate::error::{AppendError, OpenError, ReadError, RollError, TrimError};
 use crate::options::LogOptions;
+use crate::pump::{CommitBy, Pump, work_off};
 use crate::queue::{AppendTicket, Record};
 use crate::read::Reader;
 use crate::recovery::{Recovery, open_folder};
@@ -32,9 +33,16 @@ pub struct Log(Arc<Handle>);
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
-    committer: Mutex<Option<JoinHandle<()>>>,
+    committer: Mutex<Option<Worker>>,
     /// Shared with the committer: given back when both are done.
     _lock: Arc<dyn DiskLock>,
+}
+
+/// What works for this log.
+#[derive(Debug)]
+enum Worker {
+    Thread(JoinHandle<()>),
+    Pumped(Arc<Mutex<Option<Committer>>>),
 }
 
 impl Drop for Handle {
@@ -47,12 +55,44 @@ impl Handle {
     fn stop(&self) {
         self.shared.queue.close();
         let Some(committer) = self.committer.lock().take() else { return };
-        // A waker that the committer calls may drop the last handle; it cannot wait for itself.
-        if committer.thread().id() != thread::current().id() && committer.join().is_err() {
-            tracing::error!(folder = %self.shared.place.folder.display(), "the committer thread panicked");
+        match committer {
+            // A waker that the committer calls may drop the last handle; it cannot wait for itself.
+            Worker::Thread(thread) if thread.thread().id() == thread::current().id() => {}
+            Worker::Thread(thread) => {
+                if thread.join().is_err() {
+                    let folder = self.shared.place.folder.display();
+                    tracing::error!(%folder, "the committer thread panicked");
+                }
+            }
+            Worker::Pumped(committer) => {
+                work_off(&self.shared, &committer, usize::MAX);
+                if let Some(committer) = committer.lock().take() {
+                    committer.finish();
+                }
+            }
         }
         // Readers end too: whoever opens the folder next may delete what they would read.
         self.shared.progress.send_modify(|progress| progress.life = Life::Closed);
+    }
+}
+
+fn start(folder: &Path, shared: &Arc<Shared>, committer: Committer) -> Result<Worker, OpenError> {
+    match &shared.options.commit_by {
+        CommitBy::Thread => {
+            let name =
+                folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let thread = thread::Builder::new().name(format!("wal-{name}")).spawn(move || committer.run());
+            thread.map(Worker::Thread).map_err(|source| OpenError::Io {
+                folder: folder.to_owned(),
+                doing: "starting the committer thread".to_owned(),
+                source,
+            })
+        }
+        CommitBy::Pump(take) => {
+            let committer = Arc::new(Mutex::new(Some(committer)));
+            take(Pump { shared: Arc::clone(shared), committer: Arc::clone(&committer) });
+            Ok(Worker::Pumped(committer))
+        }
     }
 }
 
@@ -75,14 +115,8 @@ impl Log {
         let shared = Arc::new(Shared::new(opened.place, options, opened.segments, next_offset));
         let lock: Arc<dyn DiskLock> = Arc::from(opened.lock);
         let committer = Committer::new(Arc::clone(&shared), opened.active, next_offset, Arc::clone(&lock));
-        let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let thread = thread::Builder::new().name(format!("wal-{name}")).spawn(move || committer.run());
-        let thread = thread.map_err(|source| OpenError::Io {
-            folder: folder.to_owned(),
-            doing: "starting the committer thread".to_owned(),
-            source,
-        })?;
-        let handle = Handle { shared, committer: Mutex::new(Some(thread)), _lock: lock };
+        let worker = start(folder, &shared, committer)?;
+        let handle = Handle { shared, committer: Mutex::new(Some(worker)), _lock: lock };
         Ok((Self(Arc::new(handle)), opened.recovery))
     }
 

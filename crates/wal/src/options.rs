@@ -2,6 +2,7 @@
 
 use crate::error::OpenError;
 use crate::format::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES};
+use crate::pump::CommitBy;
 use gemba_base::{Clock, SystemClock};
 use std::fmt;
 use std::path::Path;
@@ -49,6 +50,8 @@ pub struct LogOptions {
     pub clock: Arc<dyn Clock>,
     /// The id of a log that is created; `None` makes a random one. For tests that compare bytes.
     pub new_log_id: Option<u128>,
+    /// Who writes. Default: a thread of the log's own.
+    pub commit_by: CommitBy,
     /// Acknowledges without syncing. A power cut then loses acknowledged frames: for benches alone.
     pub without_sync_for_benches: bool,
 }
@@ -64,6 +67,7 @@ impl Default for LogOptions {
             group_bytes_max: 8 << 20,
             clock: Arc::new(SystemClock::new()),
             new_log_id: None,
+            commit_by: CommitBy::Thread,
             without_sync_for_benches: false,
         }
     }

@@ -4,13 +4,13 @@ use crate::block_on::block_on;
 use crate::error::AppendError;
 use crate::format::{FRAME_HEADER_BYTES, GROUP_FRAMES_MAX};
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::sync::{Semaphore, oneshot};
 
 /// What is appended as one frame.
@@ -104,6 +104,8 @@ struct Waiting {
     bytes: usize,
     /// Why nothing more is taken in.
     ended: Option<AppendError>,
+    /// Of a committer that is no thread.
+    waker: Option<Waker>,
 }
 
 /// The queue. Fair: whoever waits longest for room gets it first.
@@ -119,7 +121,7 @@ pub(crate) struct Queue {
 impl Queue {
     pub(crate) fn new(bytes_max: usize, payload_bytes_max: usize) -> Self {
         Self {
-            waiting: Mutex::new(Waiting { items: VecDeque::new(), bytes: 0, ended: None }),
+            waiting: Mutex::new(Waiting { items: VecDeque::new(), bytes: 0, ended: None, waker: None }),
             arrival: Condvar::new(),
             room: Semaphore::new(bytes_max),
             bytes_max,
@@ -186,8 +188,7 @@ impl Queue {
         }
         waiting.items.push_back(item);
         waiting.bytes += bytes;
-        drop(waiting);
-        self.arrival.notify_one();
+        self.wake(waiting);
         Ok(())
     }
 
@@ -200,37 +201,39 @@ impl Queue {
             }
             self.arrival.wait(&mut waiting);
         }
-        let mut group = Vec::new();
-        let mut bytes = 0;
-        let mut limit = usize::MAX;
-        while let Some(item) = waiting.items.pop_front() {
-            match item {
-                Item::Roll(reply) if group.is_empty() => return Some(Work::Roll(reply)),
-                Item::Append(pending)
-                    if group.is_empty()
-                        || bytes + pending.record.frame_bytes() <= limit
-                            && group.len() < GROUP_FRAMES_MAX =>
-                {
-                    let frame = pending.record.frame_bytes();
-                    if group.is_empty() {
-                        // A first frame that does not fit goes to a new segment, and the group with it.
-                        let fits = frame <= limits.segment_room;
-                        let room = if fits { limits.segment_room } else { limits.segment_capacity };
-                        limit = limits.group_bytes_max.min(room);
-                    }
-                    bytes += frame;
-                    group.push(pending);
-                }
-                later => {
-                    waiting.items.push_front(later);
-                    break;
-                }
-            }
-        }
-        waiting.bytes -= bytes;
+        let (work, bytes) = next(&mut waiting, limits);
         drop(waiting);
         self.room.add_permits(bytes);
-        Some(Work::Group(group))
+        work
+    }
+
+    /// [`Self::take`] without waiting; `None` when there is no work now.
+    pub(crate) fn try_take(&self, limits: GroupLimits) -> Option<Work> {
+        let (work, bytes) = next(&mut self.waiting.lock(), limits);
+        self.room.add_permits(bytes);
+        work
+    }
+
+    /// Whether there is work (true) or never will be again (false); else remembers whom to wake.
+    pub(crate) fn poll_work(&self, waker: &Waker) -> Option<bool> {
+        let mut waiting = self.waiting.lock();
+        if !waiting.items.is_empty() {
+            return Some(true);
+        }
+        if waiting.ended.is_some() {
+            return Some(false);
+        }
+        waiting.waker = Some(waker.clone());
+        None
+    }
+
+    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        let waker = waiting.waker.take();
+        drop(waiting);
+        self.arrival.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Bytes and items that wait.
@@ -241,9 +244,10 @@ impl Queue {
 
     /// Takes nothing more in; what is queued is still worked off.
     pub(crate) fn close(&self) {
-        self.waiting.lock().ended.get_or_insert(AppendError::Closed);
+        let mut waiting = self.waiting.lock();
+        waiting.ended.get_or_insert(AppendError::Closed);
         self.room.close();
-        self.arrival.notify_all();
+        self.wake(waiting);
     }
 
     /// Takes nothing more in and fails what is queued.
@@ -252,14 +256,46 @@ impl Queue {
         waiting.ended = Some(error.clone());
         waiting.bytes = 0;
         let items = mem::take(&mut waiting.items);
-        drop(waiting);
         self.room.close();
-        self.arrival.notify_all();
+        self.wake(waiting);
         for item in items {
             let (Item::Append(Pending { reply, .. }) | Item::Roll(reply)) = item;
             answer(reply, Err(error.clone()));
         }
     }
+}
+
+/// What goes into one group, and its bytes; `None` when nothing waits.
+fn next(waiting: &mut Waiting, limits: GroupLimits) -> (Option<Work>, usize) {
+    let mut group = Vec::new();
+    let mut bytes = 0;
+    let mut limit = usize::MAX;
+    while let Some(item) = waiting.items.pop_front() {
+        match item {
+            Item::Roll(reply) if group.is_empty() => return (Some(Work::Roll(reply)), 0),
+            Item::Append(pending)
+                if group.is_empty()
+                    || bytes + pending.record.frame_bytes() <= limit && group.len() < GROUP_FRAMES_MAX =>
+            {
+                let frame = pending.record.frame_bytes();
+                if group.is_empty() {
+                    // A first frame that does not fit goes to a new segment, and the group with it.
+                    let fits = frame <= limits.segment_room;
+                    let room = if fits { limits.segment_room } else { limits.segment_capacity };
+                    limit = limits.group_bytes_max.min(room);
+                }
+                bytes += frame;
+                group.push(pending);
+            }
+            later => {
+                waiting.items.push_front(later);
+                break;
+            }
+        }
+    }
+    waiting.bytes -= bytes;
+    let work = (!group.is_empty()).then_some(Work::Group(group));
+    (work, bytes)
 }
 
 /// Replies; a caller that went away does not need the answer.

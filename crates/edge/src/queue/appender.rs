@@ -7,7 +7,7 @@ use crate::record::{self, Entry};
 use crate::replay;
 use bytes::Bytes;
 use gemba_api::UplinkError;
-use gemba_base::{Backoff, Tasks, random};
+use gemba_base::{Backoff, Tasks};
 use gemba_wal::{AppendError, Log};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,7 @@ async fn run(shared: &Arc<Shared>, mut writer: Writer, stop: &Tasks) {
                 break;
             }
             tokio::select! {
+                biased;
                 () = shared.arrival.notified() => {}
                 () = stop.stopping() => {}
                 () = tokio::time::sleep(Duration::from_secs(1)), if shared.options.queue_age_max.is_some() => {}
@@ -101,6 +102,7 @@ fn draft(shared: &Shared, writer: &mut Writer) -> Draft {
 
 /// Tries until the record is durable. Returns false when the edge stops before that.
 async fn write(shared: &Arc<Shared>, writer: &mut Writer, mut draft: Draft, stop: &Tasks) -> bool {
+    record::put_life(&mut draft.record, shared.life);
     let mut payload = Bytes::from(std::mem::take(&mut draft.record));
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
     loop {
@@ -137,9 +139,8 @@ async fn write(shared: &Arc<Shared>, writer: &mut Writer, mut draft: Draft, stop
             }
             AppendError::DiskFull { .. } | AppendError::Full { .. } | AppendError::QueueFull { .. } => {}
         }
-        tokio::select! {
-            () = tokio::time::sleep(backoff.next_delay(random::number32())) => {}
-            () = stop.stopping() => return false,
+        if stop.back_off(&mut backoff).await {
+            return false;
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::encoding::Writer;
 use crate::queue::appender::FRAME_KIND;
 use crate::record::{self, Entry, Message, MessageKind};
 use bytes::Bytes;
-use gemba_model::{DateTime, FieldGap, GapReason, GapRecord, GapScope, Hop, WriterKey};
+use gemba_model::{DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, WriterKey};
 use gemba_pubsub::uadp::Decoder;
 use gemba_pubsub::{NoDataSets, Received};
 use gemba_wal::{Log, ReadItem, Record, SegmentInfo};
@@ -16,11 +16,33 @@ use std::collections::BTreeMap;
 struct Loss {
     /// Per writer and field: values, first and last source time.
     fields: BTreeMap<WriterKey, BTreeMap<u16, (u64, i64, i64)>>,
-    /// Gap records that the hub has not seen: what they tell must not be lost with them.
-    gaps: Vec<Vec<u8>>,
+    /// Gap records that the hub has not acknowledged: what they tell must not be lost with them.
+    gaps: Vec<LostGap>,
     values: u64,
+    /// Descriptions that are still in force; they are announced again.
     descriptions: bool,
+    /// Descriptions that newer ones replaced; later data may need them.
+    old_descriptions: Vec<Vec<u8>>,
     next_sequence: u64,
+    /// Numbers of all these messages.
+    messages: Option<(u64, u64)>,
+}
+
+/// A gap record that is lost.
+struct LostGap {
+    sequence: u64,
+    body: Vec<u8>,
+    /// Latest source time of the data before it, and of the first data after it, in ticks.
+    before: Option<i64>,
+    after: Option<i64>,
+}
+
+impl Loss {
+    /// How many messages tell of it.
+    fn records(&self) -> u64 {
+        let fresh = if self.messages.is_some() { self.fields.len().max(1) } else { 0 };
+        (self.old_descriptions.len() + self.gaps.len() + fresh) as u64
+    }
 }
 
 /// Drops the oldest segment. Its gap records, numbered from `sequence` on, are durable before anything is
@@ -29,9 +51,10 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
     let log = shared.log()?;
     let segment = log.oldest_segment().ok().flatten().filter(|segment| segment.trimmable)?;
     let loss = loss_of(shared, &log, &segment);
-    let used = (loss.gaps.len() + loss.fields.len()) as u64;
+    let used = loss.records();
     if used > 0 {
-        let payload = gap_record(&loss, sequence);
+        let mut payload = gap_record(&loss, sequence);
+        record::put_life(&mut payload, shared.life);
         let ticket = log.append_into_headroom(Record::new(FRAME_KIND, Bytes::from(payload))).await;
         let offset = match ticket {
             Ok(ticket) => ticket.await,
@@ -97,9 +120,10 @@ pub(super) async fn expire(shared: &Shared, writer: &mut Writer) {
 
 fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
     let mut loss = Loss::default();
-    let from = shared.state.lock().unacknowledged;
-    let mut reader = log.reader(segment.first_offset.max(from.0));
+    let from = shared.state.lock().unacknowledged.1;
+    let mut reader = log.reader(segment.first_offset);
     let mut decoder = Decoder::default();
+    let mut before: Option<i64> = None;
     'segment: while let Ok(items) = reader.read(4 << 20) {
         if items.is_empty() {
             break;
@@ -112,8 +136,15 @@ fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
             for entry in record::entries(&frame.payload).into_iter().flatten().flatten() {
                 let Entry::Message(message) = entry else { continue };
                 loss.next_sequence = loss.next_sequence.max(message.sequence + 1);
-                if message.sequence >= from.1 {
-                    count(&mut loss, &mut decoder, &message);
+                if message.sequence >= from {
+                    let (first, _) = *loss.messages.get_or_insert((message.sequence, 0));
+                    loss.messages = Some((first, message.sequence + 1));
+                    count(shared, &mut loss, &mut decoder, &message, before);
+                }
+                if message.kind == MessageKind::Data && message.span != (0, 0) {
+                    before = before.max(Some(message.span.1));
+                    let waiting = loss.gaps.iter_mut().filter(|gap| gap.after.is_none());
+                    waiting.for_each(|gap| gap.after = Some(message.span.1));
                 }
             }
         }
@@ -121,59 +152,104 @@ fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
     loss
 }
 
-fn count(loss: &mut Loss, decoder: &mut Decoder, message: &Message<'_>) {
-    match message.kind {
-        MessageKind::Data => {}
-        MessageKind::MetaData => {
-            loss.descriptions = true;
-            return;
-        }
+fn count(
+    shared: &Shared,
+    loss: &mut Loss,
+    decoder: &mut Decoder,
+    message: &Message<'_>,
+    before: Option<i64>,
+) {
+    let received = match message.kind {
+        MessageKind::Data | MessageKind::MetaData => decoder.decode(message.body, &NoDataSets),
         MessageKind::Gap => {
-            loss.gaps.push(message.body.to_vec());
+            let (sequence, body) = (message.sequence, message.body.to_vec());
+            loss.gaps.push(LostGap { sequence, body, before, after: None });
             return;
         }
-    }
+    };
     loss.values += u64::from(message.values);
-    let Ok(Received::Data(network)) = decoder.decode(message.body, &NoDataSets) else { return };
-    for data in &network.messages {
-        let fields = loss.fields.entry(data.batch.writer).or_default();
-        for sample in &data.batch.samples {
-            let time =
-                sample.source_timestamp.or(sample.server_timestamp).map_or(message.span.0, DateTime::ticks);
-            let seen = fields.entry(sample.field).or_insert((0, time, time));
-            *seen = (seen.0 + 1, seen.1.min(time), seen.2.max(time));
+    match received {
+        Ok(Received::Data(network)) => {
+            for data in &network.messages {
+                let fields = loss.fields.entry(data.batch.writer).or_default();
+                for sample in &data.batch.samples {
+                    let time = sample.source_timestamp.or(sample.server_timestamp);
+                    let time = time.map_or(message.span.0, DateTime::ticks);
+                    let seen = fields.entry(sample.field).or_insert((0, time, time));
+                    *seen = (seen.0 + 1, seen.1.min(time), seen.2.max(time));
+                }
+            }
         }
+        Ok(Received::MetaData(found)) => {
+            let state = shared.state.lock();
+            let newest = state.announced.get(&found.meta_data.writer);
+            if newest.is_some_and(|newest| newest.version == found.meta_data.version) {
+                loss.descriptions = true;
+            } else {
+                loss.old_descriptions.push(message.body.to_vec());
+            }
+        }
+        Err(_) => {}
     }
 }
 
-/// The gap messages that were in the segment, then one for each writer that lost something.
+/// Old descriptions and gap records that were in the segment, then a record for each writer that lost something.
+/// The last one also tells which messages will never come.
 fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
-    let mut out = record::begin();
-    let kind = MessageKind::Gap;
-    for (body, sequence) in loss.gaps.iter().zip(sequence..) {
-        record::put_message(
-            &mut out,
-            &Message { sequence, kind, uadp: false, values: 0, span: (0, 0), body },
-        );
+    let mut fresh: Vec<GapMessage> =
+        loss.fields.iter().map(|(key, fields)| writer_gap(*key, fields)).collect();
+    if let Some(messages) = loss.messages {
+        if fresh.is_empty() {
+            fresh.push(nothing_lost());
+        }
+        if let Some(last) = fresh.last_mut() {
+            last.messages.push(messages);
+        }
     }
-    for ((key, fields), sequence) in loss.fields.iter().zip(sequence + loss.gaps.len() as u64..) {
-        let count = fields.values().map(|seen| seen.0).sum();
-        let from = fields.values().map(|seen| seen.1).min();
-        let to = fields.values().map(|seen| seen.2).max();
-        let list = fields.iter().map(|(field, seen)| FieldGap { field: *field, count: Some(seen.0) });
-        let gap = GapRecord {
-            scope: GapScope::Writer { group: key.group, writer: key.writer, fields: Some(list.collect()) },
-            from: from.map(DateTime::from_ticks),
-            to: to.map(DateTime::from_ticks),
-            reason: GapReason::Drop,
-            hop: Hop::Edge,
-            count: Some(count),
-        };
-        let body = serde_json::to_vec(&gap).unwrap_or_default();
-        record::put_message(
-            &mut out,
-            &Message { sequence, kind, uadp: false, values: 0, span: (0, 0), body: &body },
-        );
+    let old = loss.old_descriptions.iter().map(|body| (MessageKind::MetaData, body.clone()));
+    let again = loss.gaps.iter().map(|gap| (MessageKind::Gap, told_again(gap)));
+    let fresh = fresh.iter().map(|gap| (MessageKind::Gap, serde_json::to_vec(gap).unwrap_or_default()));
+    let mut out = record::begin();
+    for ((kind, body), sequence) in old.chain(again).chain(fresh).zip(sequence..) {
+        let uadp = kind == MessageKind::MetaData;
+        let message = Message { sequence, kind, uadp, values: 0, span: (0, 0), body: &body };
+        record::put_message(&mut out, &message);
     }
     out
+}
+
+/// The same record at another place: its bounds must not depend on where it stands any more.
+fn told_again(lost: &LostGap) -> Vec<u8> {
+    let Ok(mut gap) = serde_json::from_slice::<GapMessage>(&lost.body) else { return lost.body.clone() };
+    gap.again.push(lost.sequence);
+    gap.record.from = gap.record.from.or(lost.before.map(DateTime::from_ticks));
+    gap.record.to = gap.record.to.or(lost.after.map(DateTime::from_ticks));
+    serde_json::to_vec(&gap).unwrap_or_default()
+}
+
+fn writer_gap(key: WriterKey, fields: &BTreeMap<u16, (u64, i64, i64)>) -> GapMessage {
+    let count = fields.values().map(|seen| seen.0).sum();
+    let from = fields.values().map(|seen| seen.1).min();
+    let to = fields.values().map(|seen| seen.2).max();
+    let list = fields.iter().map(|(field, seen)| FieldGap { field: *field, count: Some(seen.0) });
+    GapMessage::from(GapRecord {
+        scope: GapScope::Writer { group: key.group, writer: key.writer, fields: Some(list.collect()) },
+        from: from.map(DateTime::from_ticks),
+        to: to.map(DateTime::from_ticks),
+        reason: GapReason::Drop,
+        hop: Hop::Edge,
+        count: Some(count),
+    })
+}
+
+/// Messages went, and no value with them: descriptions, or gap records that are told again.
+fn nothing_lost() -> GapMessage {
+    GapMessage::from(GapRecord {
+        scope: GapScope::Writer { group: 0, writer: 0, fields: Some(Vec::new()) },
+        from: None,
+        to: None,
+        reason: GapReason::Drop,
+        hop: Hop::Edge,
+        count: Some(0),
+    })
 }

@@ -4,8 +4,8 @@ use gemba_api::CursorUpdate;
 use gemba_base::SystemClock;
 use gemba_base::disk::RealDisk;
 use gemba_model::{
-    BuiltInType, ConfigurationVersion, DataSetSource, FieldMetaData, GapRecord, GapScope, Guid, Sample,
-    SampleBatch, Value,
+    BuiltInType, ConfigurationVersion, DataSetSource, FieldMetaData, GapMessage, GapRecord, GapScope, Guid,
+    Sample, SampleBatch, Value,
 };
 use gemba_wal::ReadItem;
 
@@ -37,6 +37,7 @@ impl Rig {
             on_full: OverflowRule::DropOldest,
             segment_bytes: 64 << 10,
             reserve: Reserve::Bytes(1 << 20),
+            log: LogOptions::default(),
         };
         self.tasks = Tasks::new("test");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -176,11 +177,14 @@ async fn what_a_full_queue_drops_is_counted_in_gap_records() {
     }
     let messages = rig.messages();
     let kept: u64 = messages.iter().map(|message| u64::from(message.2)).sum();
-    let gaps: Vec<GapRecord> = messages
+    let gaps: Vec<GapMessage> = messages
         .iter()
         .filter(|message| message.1 == MessageKind::Gap)
         .map(|message| serde_json::from_slice(&message.3).expect("a gap record"))
         .collect();
+    let explained: u64 = gaps.iter().flat_map(|gap| &gap.messages).map(|(from, to)| to - from).sum();
+    assert_eq!(explained, messages[0].0, "each number that is gone is accounted for once");
+    let gaps: Vec<GapRecord> = gaps.into_iter().map(|gap| gap.record).collect();
     let dropped: u64 = gaps.iter().filter_map(|gap| gap.count).sum();
     assert!(dropped > 0, "the queue is far smaller than what was written");
     assert_eq!(kept + dropped, written as u64, "each value is kept or counted");

@@ -142,11 +142,16 @@ impl Sending<'_> {
     fn prepare(&mut self, frame: &Frame) {
         let unacknowledged = self.queue.shared.state.lock().unacknowledged.1;
         let first = self.ready.len();
-        for entry in record::entries(&frame.payload).into_iter().flatten().flatten() {
+        let entries = || record::entries(&frame.payload).into_iter().flatten().flatten();
+        let life = entries().find_map(|entry| match entry {
+            Entry::Life(life) => Some(life),
+            Entry::Message(_) | Entry::Cursor { .. } => None,
+        });
+        for entry in entries() {
             if let Entry::Message(message) = entry
                 && message.sequence >= unacknowledged
             {
-                let outgoing = self.outgoing(frame, &message);
+                let outgoing = self.outgoing(frame, &message, life);
                 self.ready.push_back(outgoing);
             }
         }
@@ -165,7 +170,7 @@ impl Sending<'_> {
         }
     }
 
-    fn outgoing(&self, frame: &Frame, message: &Message<'_>) -> Outgoing {
+    fn outgoing(&self, frame: &Frame, message: &Message<'_>, life: Option<u64>) -> Outgoing {
         let shared = &self.queue.shared;
         let id = MessageId {
             producer: shared.options.producer.clone(),
@@ -182,7 +187,7 @@ impl Sending<'_> {
             (_, true) => properties::UADP,
             (_, false) => properties::JSON,
         };
-        let bag = MessageProperties {
+        let mut bag = MessageProperties {
             system: vec![
                 (properties::MESSAGE_ID.to_owned(), id.to_string()),
                 (properties::CONTENT_TYPE.to_owned(), content_type.to_owned()),
@@ -192,6 +197,8 @@ impl Sending<'_> {
                 (properties::VALUES.to_owned(), message.values.to_string()),
             ],
         };
+        let life = life.map(|life| (properties::LIFE.to_owned(), format!("{life:016x}")));
+        bag.application.extend(life);
         let place = Place {
             offset: frame.offset,
             sequence: message.sequence,
@@ -209,7 +216,13 @@ impl Sending<'_> {
 
     /// Fills the window.
     fn send(&mut self) -> Result<(), String> {
+        let dropped_below = self.queue.shared.state.lock().unacknowledged.1;
         while let Some(outgoing) = self.ready.front() {
+            if outgoing.place.sequence < dropped_below {
+                // Given up meanwhile: its gap record says that it never comes.
+                self.ready.pop_front();
+                continue;
+            }
             match self.client.publish(outgoing.topic.clone(), outgoing.body.clone()) {
                 Ok(id) => {
                     self.under_way.push_back((id.get(), outgoing.place, false));
@@ -236,7 +249,9 @@ impl Sending<'_> {
             let (offset, sequence) = state.unacknowledged;
             let reached = (place.offset + u64::from(place.last), place.sequence + 1);
             state.unacknowledged = (offset.max(reached.0), sequence.max(reached.1));
-            state.values_waiting = state.values_waiting.saturating_sub(u64::from(place.values));
+            if place.sequence >= sequence {
+                state.values_waiting = state.values_waiting.saturating_sub(u64::from(place.values));
+            }
             let next = self.under_way.front().map(|(_, place, _)| place.time);
             let next = next.or_else(|| self.ready.front().map(|outgoing| outgoing.place.time));
             let all_sent = state.unacknowledged.1 >= state.next_sequence;

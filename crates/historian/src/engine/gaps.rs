@@ -1,9 +1,10 @@
 //! What messages and the log say about missing values, series by series.
 
+use super::ingest::Sender;
 use super::{Engine, State};
 use crate::ledger::{Doubt, Gap, Told};
 use crate::producers::ProducerKey;
-use gemba_model::{DateTime, GapReason, GapRecord, GapScope, Hop, WriterKey};
+use gemba_model::{DateTime, GapMessage, GapReason, GapRecord, GapScope, Hop, WriterKey};
 use std::sync::Arc;
 
 impl Engine {
@@ -44,8 +45,27 @@ impl Engine {
         self.open_gaps(state, &ids, GapReason::MissingMetadata, Hop::Store, doubt, told);
     }
 
-    /// A gap record of a producer.
-    pub(super) fn record(
+    /// A gap record of a producer, and what it says about the producer's messages.
+    pub(super) fn gap_message(&self, state: &mut State, sender: &Sender, message: GapMessage) {
+        let GapMessage { mut record, messages, again } = message;
+        if let Some(key) = sender.key() {
+            let producer = Arc::make_mut(&mut state.producers).of(key);
+            let is_known = again.iter().any(|number| producer.has(*number));
+            let some_came = producer.explain(&messages);
+            let settled = producer.take_settled();
+            settled.into_iter().for_each(|told| Arc::make_mut(&mut state.ledger).retract(told));
+            if is_known {
+                return;
+            }
+            if some_came {
+                // It counts what the producer gave up, and some of that had come already.
+                forget_counts(&mut record);
+            }
+        }
+        self.record(state, &sender.device, sender.key(), &record, sender.told);
+    }
+
+    fn record(
         &self,
         state: &mut State,
         device: &str,
@@ -71,7 +91,7 @@ impl Engine {
     }
 
     /// A message that nobody can read: what it held is lost.
-    pub(super) fn malformed(&self, state: &mut State, sender: &super::ingest::Sender, detail: &str) {
+    pub(super) fn malformed(&self, state: &mut State, sender: &Sender, detail: &str) {
         let reason = GapReason::Corruption;
         match sender.key() {
             Some(key) => {
@@ -125,6 +145,13 @@ impl Engine {
                 4,
             );
         }
+    }
+}
+
+fn forget_counts(record: &mut GapRecord) {
+    record.count = record.count.filter(|count| *count == 0);
+    if let GapScope::Writer { fields: Some(fields), .. } = &mut record.scope {
+        fields.iter_mut().for_each(|field| field.count = None);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::producers::{Arrival, ProducerKey};
 use crate::row::{Place, RowRef};
 use gemba_api::log::properties;
 use gemba_api::{DeviceMessage, LogEntry, LogItem};
-use gemba_model::{DataSetMetaData, GapReason, GapRecord, Hop, MessageId, SampleBatch, StatusCode};
+use gemba_model::{DataSetMetaData, GapMessage, GapReason, Hop, MessageId, SampleBatch, StatusCode};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,7 +33,7 @@ enum Content<'a> {
     },
     Batches(Batches<'a>),
     MetaData(Box<DataSetMetaData>),
-    Gap(GapRecord),
+    Gap(GapMessage),
     Waiting(Encoding, u16),
     Malformed(String),
 }
@@ -43,6 +43,7 @@ pub(super) struct Sender {
     /// Device, with `/module` where it is one.
     pub(super) device: String,
     account: Option<(ProducerKey, u64)>,
+    life: Option<u64>,
     place: Place,
     pub(super) told: Told,
 }
@@ -60,7 +61,8 @@ impl Sender {
             (ProducerKey { device: device.clone(), producer: id.producer, epoch: id.epoch }, id.sequence)
         });
         let told = Told { at: message.enqueued.ticks(), partition, offset: entry.offset };
-        Self { device, account, place: Place::new(partition, entry.offset, message.enqueued), told }
+        let life = message.property(properties::LIFE).and_then(|text| u64::from_str_radix(text, 16).ok());
+        Self { device, account, life, place: Place::new(partition, entry.offset, message.enqueued), told }
     }
 
     pub(super) fn key(&self) -> Option<&ProducerKey> {
@@ -134,9 +136,10 @@ impl Engine {
 
     fn message(&self, partition: u32, entry: &LogEntry, decoder: &mut Decoder) -> Result<()> {
         self.counters.messages_in.add(1);
-        let sender = Sender::new(partition, entry);
+        let mut sender = Sender::new(partition, entry);
         let descriptions = {
             let mut state = self.lock_dirty();
+            self.resolve(&mut state, &mut sender);
             let arrival =
                 sender.account.as_ref().map(|(key, sequence)| state.producers.classify(key, *sequence));
             if let Some((key, sequence)) = &sender.account
@@ -163,15 +166,36 @@ impl Engine {
                 self.wait(&mut state, &sender, encoding, writer, 1, &entry.message);
             }
             Content::MetaData(metadata) => self.read_waiting(&mut state, &sender, &metadata, decoder),
-            Content::Gap(record) => {
-                self.record(&mut state, &sender.device, sender.key(), &record, sender.told)
-            }
+            Content::Gap(message) => self.gap_message(&mut state, &sender, message),
             Content::Malformed(detail) => self.malformed(&mut state, &sender, &detail),
         }
         self.counters.messages_taken.add(1);
         state.advance(&sender);
         self.version.store(state.version, Ordering::Release);
         Ok(())
+    }
+
+    /// Finds the account of the message's number; a new one when the producer was put back to an older state.
+    fn resolve(&self, state: &mut State, sender: &mut Sender) {
+        let Some((key, sequence)) = sender.account.take() else { return };
+        let epoch = key.epoch;
+        let key = state.producers.resolve(key, sequence, sender.life);
+        if key.epoch != epoch && !state.producers.knows(&key) {
+            self.problems.set(
+                &*self.clock,
+                "GMB-HIS-012",
+                &sender.device,
+                format!(
+                    "{} gives numbers anew that it gave before: its data directory was put back from a copy, or is in use twice",
+                    sender.device
+                ),
+                "What it sends is stored. Make sure that one edge alone uses the directory; the gap ledger shows what may be missing",
+                3,
+            );
+            self.producer_gap(state, &key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
+            Arc::make_mut(&mut state.producers).begin(&key, sequence);
+        }
+        sender.account = Some((key, sequence));
     }
 
     /// The lock, and a note that there will be something to flush.
@@ -228,10 +252,17 @@ impl Engine {
             Arc::make_mut(&mut state.ledger).settle(&ids, Doubt::LogLoss, stands);
         } else if matches!(arrival, Arrival::AfterHole(_)) {
             self.producer_gap(state, key, GapReason::SequenceGap, Hop::Hub, Doubt::None, sender.told);
+            Arc::make_mut(&mut state.producers).of(key).reveal(*sequence, sender.told);
         }
         let producers = Arc::make_mut(&mut state.producers);
         producers.mark(key, sender.place.partition, *sequence, arrival);
-        producers.of(key).doubtful = false;
+        if let (Some(life), Arrival::Due | Arrival::AfterHole(_)) = (sender.life, arrival) {
+            producers.note_life(key, *sequence, life);
+        }
+        let producer = producers.of(key);
+        producer.doubtful = false;
+        let settled = if arrival == Arrival::Late { producer.take_settled() } else { Vec::new() };
+        settled.into_iter().for_each(|told| Arc::make_mut(&mut state.ledger).retract(told));
     }
 
     fn batches(&self, state: &mut State, sender: &Sender, batches: Batches<'_>, message: &DeviceMessage) {

@@ -9,7 +9,7 @@ use crate::day::TimeRange;
 use crate::file::read::Wanted;
 use crate::testing::{Batch, TestEdge, WRITER, at};
 use gemba_api::{GapQuery, StoredSample};
-use gemba_model::{DateTime, GapReason, StatusCode, Variant};
+use gemba_model::{DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, StatusCode, Variant};
 use house::House;
 
 fn values(samples: &[StoredSample]) -> Vec<(i64, String)> {
@@ -136,6 +136,7 @@ fn a_hole_in_the_numbers_is_a_gap_until_the_next_value() {
     assert_eq!(values(&house.read(1)).len(), 3);
     let account = house.account("press");
     assert_eq!((account.messages, account.missing, account.duplicates), (4, 0, 1));
+    assert!(house.gaps().is_empty(), "what came late is no gap any more");
     assert_eq!((account.received, account.stored), (4, 4));
     let before = house.gaps();
     house.engine().flush_all().expect("flushes");
@@ -251,6 +252,65 @@ fn crowded_days_are_merged_and_readers_keep_what_they_read() {
     assert_eq!((house.read(1), house.read(2)), before);
     house.reopen();
     assert_eq!((house.read(1), house.read(2)), before);
+}
+
+#[test]
+fn a_disk_that_fails_for_a_moment_is_no_corruption() {
+    let mut house = House::new();
+    let mut edge = TestEdge::new("press");
+    let description = edge.description(WRITER, 1, 1);
+    house.log.append(0, edge.metadata(&description));
+    house.log.append(0, edge.data(&description, &Batch::of(&description).value(0, 10, 1.0).0));
+    house.ingest();
+    house.engine().flush_all().expect("flushes");
+    house.reopen();
+    for _ in 0..4 {
+        house.disk.fail_next_read();
+        house.read(1);
+    }
+    assert_eq!(values(&house.read(1)).len(), 1);
+    assert!(house.gaps().is_empty(), "nothing is damaged: {:?}", house.gaps());
+}
+
+#[test]
+fn a_hole_that_a_gap_record_accounts_for_has_one_entry_with_its_cause() {
+    let mut house = House::new();
+    let mut edge = TestEdge::new("press");
+    let description = edge.description(WRITER, 1, 1);
+    let value = |edge: &mut TestEdge, seconds| {
+        edge.data(&description, &Batch::of(&description).value(0, seconds, 1.0).0)
+    };
+    house.log.append(0, edge.metadata(&description));
+    for seconds in [10, 20] {
+        house.log.append(0, value(&mut edge, seconds));
+    }
+    // Two are given up, though the second of them was on its way and comes; then the record of it, twice.
+    drop(value(&mut edge, 30));
+    house.log.append(0, value(&mut edge, 40));
+    house.ingest();
+    assert_eq!(house.gaps().len(), 1, "nobody knows why yet");
+    let record = GapRecord {
+        scope: GapScope::Writer {
+            group: WRITER.group,
+            writer: WRITER.writer,
+            fields: Some(vec![FieldGap { field: 0, count: Some(2) }]),
+        },
+        from: Some(at(30)),
+        to: Some(at(40)),
+        reason: GapReason::Drop,
+        hop: Hop::Edge,
+        count: Some(2),
+    };
+    let mut gap = GapMessage { record, messages: vec![(3, 5)], again: Vec::new() };
+    house.log.append(0, edge.gap_message(&gap));
+    gap.again.push(5);
+    house.log.append(0, edge.gap_message(&gap));
+    house.ingest();
+    let said: Vec<_> = house.gaps().iter().map(|gap| (gap.reason, gap.hop, gap.count)).collect();
+    assert_eq!(said, [(GapReason::Drop, Hop::Edge, None)], "how many of the two are missing, it cannot say");
+    house.engine().flush_all().expect("flushes");
+    house.reopen();
+    assert_eq!(house.gaps().len(), 1);
 }
 
 #[test]

@@ -17,10 +17,12 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
+use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::reader::Length;
 use parquet::file::statistics::Statistics;
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -86,14 +88,13 @@ impl OpenFile {
         let damaged = |detail: &str| HistorianError::damaged(path, detail);
         let file = match disk.open(path, false).and_then(PositionedFile::new) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(damaged("the file is not there any more"));
             }
             Err(error) => return Err(storage(error)),
         };
-        let tail = file
-            .bytes(entry.tail, entry.bytes)
-            .map_err(|error| damaged(&format!("its footer cannot be read: {error}")))?;
+        let tail =
+            file.bytes(entry.tail, entry.bytes).map_err(|error| HistorianError::unread(path, error))?;
         if crc32c::crc32c(&tail) != entry.tail_crc {
             return Err(damaged("the checksum of its footer is wrong"));
         }
@@ -103,7 +104,7 @@ impl OpenFile {
 
     /// Opens a file of which no manifest tells. Its times are for the caller to find.
     pub(crate) fn adopt(disk: &dyn Disk, path: &Path, name: String) -> Result<(Self, FileEntry)> {
-        let damaged = |error: std::io::Error| HistorianError::damaged(path, error);
+        let damaged = |error: io::Error| HistorianError::damaged(path, error);
         let file = disk.open(path, false).and_then(PositionedFile::new).map_err(damaged)?;
         let opened = Self::from_footer(path, file)?;
         let bytes = opened.file.len();
@@ -155,8 +156,13 @@ impl OpenFile {
         let options = ArrowReaderOptions::new()
             .with_skip_arrow_metadata(true)
             .with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&file, options)
-            .map_err(|error| HistorianError::damaged(&path, error))?;
+        let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| match error {
+            ParquetError::External(source) => match source.downcast::<io::Error>() {
+                Ok(source) => HistorianError::unread(&path, *source),
+                Err(other) => HistorianError::damaged(&path, other),
+            },
+            other => HistorianError::damaged(&path, other),
+        })?;
         let footer = metadata.metadata();
         check_format(&path, footer)?;
         let groups = groups(footer).ok_or_else(|| {
@@ -264,7 +270,11 @@ impl OpenFile {
     }
 
     fn read_rows(&self, span: &Span, wanted: Option<Wanted>, detail: Detail) -> Result<Vec<Row>> {
-        let failed = |error: &dyn std::fmt::Display| HistorianError::damaged(&self.path, error);
+        let failed = |error: &dyn std::fmt::Display| match self.verify(span.group) {
+            Err(error) => error,
+            // The bytes are right; it was the disk, for a moment, or it is us.
+            Ok(()) => HistorianError::unread(&self.path, io::Error::other(error.to_string())),
+        };
         let selection = RowSelection::from(vec![
             RowSelector::skip(span.rows.start),
             RowSelector::select(span.rows.len()),
@@ -348,15 +358,21 @@ impl OpenFile {
         if facts.checked.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.verify(group)?;
+        facts.checked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn verify(&self, group: usize) -> Result<()> {
+        let Some(facts) = self.groups.get(group) else { return Ok(()) };
         let bytes = self
             .file
             .bytes(facts.bytes.start, facts.bytes.end)
-            .map_err(|error| HistorianError::damaged(&self.path, error))?;
+            .map_err(|error| HistorianError::unread(&self.path, error))?;
         if crc32c::crc32c(&bytes) != facts.crc {
             let detail = format!("the checksum of row group {group} is wrong");
             return Err(HistorianError::damaged(&self.path, detail));
         }
-        facts.checked.store(true, Ordering::Relaxed);
         Ok(())
     }
 

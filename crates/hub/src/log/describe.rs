@@ -1,7 +1,7 @@
 //! The file that says how a log was created: `log.json`.
 
 use crate::error::HubError;
-use gemba_base::disk::Disk;
+use gemba_base::disk::{self, Disk};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(super) fn ensure(disk: &dyn Disk, folder: &Path, wanted: u32) -> Result<u32,
     if !(1..=PARTITIONS_MAX).contains(&wanted) {
         return Err(failed(format!("hub.partitions is {wanted}; 1 to {PARTITIONS_MAX} are allowed")));
     }
-    make_folder(disk, folder).map_err(|error| failed(error.to_string()))?;
+    disk::make_folder(disk, folder).map_err(|error| failed(error.to_string()))?;
     match read(disk, folder).map_err(|error| failed(format!("{FILE}: {error}")))? {
         Some(found) if found.version != 1 || found.placement != PLACEMENT => {
             Err(failed(format!("{FILE} was written by a newer program (version {})", found.version)))
@@ -43,48 +43,15 @@ pub(super) fn ensure(disk: &dyn Disk, folder: &Path, wanted: u32) -> Result<u32,
     }
 }
 
-/// Makes the folder and its name durable: messages below it would be lost with the name.
-fn make_folder(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-    let absent =
-        |folder: &&Path| matches!(disk.list(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
-    let named = |folder: &&Path| !folder.as_os_str().is_empty() && folder.parent().is_some();
-    // The folder's own name is synced every time: a crash may have come just before that.
-    let made: Vec<&Path> = folder
-        .ancestors()
-        .filter(named)
-        .enumerate()
-        .filter(|(depth, folder)| *depth == 0 || absent(folder))
-        .map(|(_, folder)| folder)
-        .collect();
-    disk.create_folder(folder)?;
-    for folder in made {
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-        disk.sync_folder(parent.unwrap_or_else(|| Path::new(".")))?;
-    }
-    Ok(())
-}
-
 fn read(disk: &dyn Disk, folder: &Path) -> io::Result<Option<Description>> {
-    let file = match disk.open(&folder.join(FILE), false) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = [0; 4096];
-    let count = file.read_at(&mut bytes, 0)?;
-    let text = bytes.get(..count).unwrap_or_default();
-    serde_json::from_slice(text).map(Some).map_err(io::Error::from)
+    match disk.read(&folder.join(FILE)) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-/// Written whole or not at all: the name appears only when the content is durable.
 fn write(disk: &dyn Disk, folder: &Path, partitions: u32) -> io::Result<()> {
-    let temporary = folder.join(format!("{FILE}.new"));
     let description = Description { version: 1, partitions, placement: PLACEMENT.into() };
-    let text = serde_json::to_vec(&description)?;
-    let file = disk.open(&temporary, true)?;
-    file.set_len(0)?;
-    file.write_all_at(&text, 0)?;
-    file.sync()?;
-    disk.rename(&temporary, &folder.join(FILE))?;
-    disk.sync_folder(folder)
+    disk.replace(&folder.join(FILE), &serde_json::to_vec(&description)?, false)
 }

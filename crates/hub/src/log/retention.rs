@@ -16,9 +16,10 @@ pub(super) async fn keep(
 ) {
     loop {
         let full = tokio::select! {
+            biased;
             () = tasks.stopping() => return,
-            () = tokio::time::sleep(options.retention_interval) => false,
             () = partition.full() => true,
+            () = tokio::time::sleep(options.retention_interval) => false,
         };
         let Some(log) = partition.current() else { continue };
         let (at, now, drop_unread) = (partition.clone(), clock.now(), options.drop_unread_when_full);
@@ -31,7 +32,7 @@ pub(super) async fn keep(
             }
             Ok(())
         };
-        match tokio::task::spawn_blocking(work).await {
+        match tasks.blocking(work).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(
                 partition = partition.index(), code = %error.code(), %error, "old messages could not be deleted"

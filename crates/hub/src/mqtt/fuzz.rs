@@ -58,7 +58,7 @@ impl Rig {
                 authenticator: Authenticator::new(identities, HostNames::new([HOST])),
                 log: log.expect("the log opens"),
                 tap: None,
-                acceptor: acceptor(),
+                acceptor: Some(acceptor()),
                 clock,
                 metrics,
             },

@@ -75,7 +75,9 @@ async fn admit(shared: &Shared, connect: Box<Connect>) -> Result<Admitted, End> 
     let authenticator = shared.parts.authenticator.clone();
     let now = shared.parts.clock.now();
     // The store may block on its disk.
-    tokio::task::spawn_blocking(move || authenticator.admit(&connect, now))
+    shared
+        .tasks
+        .blocking(move || authenticator.admit(&connect, now))
         .await
         .unwrap_or_else(|_| Err(EndReason::Stopping.into()))
 }

@@ -108,7 +108,7 @@ impl World {
             authenticator: Authenticator::new(identities.clone(), HostNames::new([HOST, "plant.example"])),
             log: log.clone(),
             tap: choice.tap,
-            acceptor: Acceptor::from_files(&files.certificate, &files.key).expect("usable"),
+            acceptor: Some(Acceptor::from_files(&files.certificate, &files.key).expect("usable")),
             clock: clock.clone(),
             metrics: metrics.clone(),
         };

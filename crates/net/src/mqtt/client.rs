@@ -4,23 +4,24 @@
 //! [`Client::event`], which moves the bytes; when that fails, the owner knows what was not acknowledged and
 //! connects anew.
 
+mod dial;
 mod words;
 
 use super::connection::{Connection, PACKET_BYTES_MAX};
 use super::window::{PacketId, Window};
 use super::{Connect, ConnectAckReason, Packet, QoS, SubscribeReturnCode, publish};
 use crate::error::ConnectError;
-use crate::tls::{ClientStream, Connector};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
+pub use dial::{Dial, Duplex};
 pub use words::{ClientOptions, Event, Lost, PublishError};
 
 /// An accepted connection to an MQTT server.
 #[derive(Debug)]
 pub struct Client {
-    connection: Connection<ClientStream>,
+    connection: Connection<Box<dyn Duplex>>,
     window: Window,
     keep_alive: Duration,
     acknowledged_within: Duration,
@@ -32,14 +33,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects and is accepted, all within `options.connect_within`.
+    /// Connects (a [`crate::tls::Connector`] does so with TLS) and is accepted, all within `options.connect_within`.
     ///
     /// # Errors
     /// [`ConnectError`]; its `needs_a_person` tells wrong credentials from a server that is away.
-    pub async fn connect(connector: &Connector, options: &ClientOptions) -> Result<Self, ConnectError> {
+    pub async fn connect(dial: &dyn Dial, options: &ClientOptions) -> Result<Self, ConnectError> {
         let target = format!("{}:{}", options.host, options.port);
         let handshake = async {
-            let stream = connector.connect(&options.host, options.port, options.connect_within).await?;
+            let stream = dial.dial(&options.host, options.port, options.connect_within).await?;
             let mut connection = Connection::new(stream);
             connection.trust(PACKET_BYTES_MAX);
             connection.queue(Packet::Connect(Box::new(Connect {

@@ -1,7 +1,7 @@
 //! Opening a partition again after its disk failed.
 
 use super::Partition;
-use gemba_base::{Backoff, Tasks, random};
+use gemba_base::{Backoff, Tasks};
 use gemba_wal::{Log, LogState, OpenError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,16 +36,16 @@ pub(in crate::log) async fn keep_open(partition: Arc<Partition>, tasks: Tasks) {
     let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
     loop {
         tokio::select! {
+            biased;
             () = tasks.stopping() => return,
             () = partition.broken.notified() => {}
         }
         while partition.is_broken() {
-            tokio::select! {
-                () = tasks.stopping() => return,
-                () = tokio::time::sleep(backoff.next_delay(random::number32())) => {}
+            if tasks.back_off(&mut backoff).await {
+                return;
             }
             let opening = partition.clone();
-            match tokio::task::spawn_blocking(move || opening.reopen()).await {
+            match tasks.blocking(move || opening.reopen()).await {
                 Ok(Ok(())) => backoff.reset(),
                 Ok(Err(error)) => tracing::error!(
                     partition = partition.place.index, code = %error.code(), %error,

@@ -1,0 +1,217 @@
+//! The checkers: what the historian has against what was accepted, and the ledger against what is missing.
+
+use crate::machine::node;
+use crate::oracle::{Fate, Offer, Oracle};
+use crate::trace::Trace;
+use gemba_api::{GapEntry, GapQuery, History, Ledger, SampleQuery};
+use gemba_historian::Historian;
+use gemba_model::{DateTime, GapReason, Hop, Variant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+/// Violations of one kind of check that are told; more of the same say nothing new.
+const TOLD_MAX: usize = 8;
+
+/// Whether everything must have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// In the middle: nothing may be there that should not be.
+    Midway,
+    /// At the end: everything must be there or in the ledger.
+    AtTheEnd,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) stored: u64,
+    /// Accepted and not stored, with its entry in the ledger.
+    pub(crate) explained: u64,
+}
+
+/// Compares the store with the truth of one edge.
+pub(crate) fn edge(
+    historian: &Historian,
+    index: usize,
+    writers: usize,
+    oracle: &Oracle,
+    moment: Moment,
+    trace: &Trace,
+) -> Counts {
+    let ids = ids(historian);
+    let ledger = if moment == Moment::AtTheEnd { ledger(historian) } else { BTreeMap::new() };
+    let mut counts = Counts::default();
+    for writer in 0..writers {
+        for field in 0..oracle.fields() {
+            let name = node(index, writer, field);
+            let offers = oracle.offers(writer, field);
+            let id = ids.get(&name).copied();
+            let stored = id.map(|id| stored(historian, id)).unwrap_or_default();
+            let mut series = Series { name, offers, oracle, trace, told: 0 };
+            series.compare(&stored);
+            counts.stored += stored.len() as u64;
+            if moment == Moment::AtTheEnd {
+                let none = Vec::new();
+                let gaps = id.and_then(|id| ledger.get(&id)).unwrap_or(&none);
+                counts.explained += series.explain(&stored, gaps);
+            }
+        }
+    }
+    trace.count(&[counts.stored, counts.explained]);
+    counts
+}
+
+fn ids(historian: &Historian) -> BTreeMap<String, u64> {
+    let page = historian.series("", 10_000, None).map(|page| page.items).unwrap_or_default();
+    page.into_iter().map(|series| (series.node_id, series.id)).collect()
+}
+
+/// All entries by series, oldest first.
+fn ledger(historian: &Historian) -> BTreeMap<u64, Vec<GapEntry>> {
+    let mut by_series: BTreeMap<u64, Vec<GapEntry>> = BTreeMap::new();
+    let mut query = GapQuery { limit: 1_000, ..GapQuery::default() };
+    loop {
+        let Ok(page) = historian.gaps(&query) else { break };
+        for entry in page.items {
+            by_series.entry(entry.series).or_default().push(entry);
+        }
+        query.continuation = page.continuation;
+        if query.continuation.is_none() {
+            break;
+        }
+    }
+    by_series.values_mut().for_each(|entries| entries.reverse());
+    by_series
+}
+
+/// Value and source time of every sample, in the historian's order.
+fn stored(historian: &Historian, series: u64) -> Vec<(u64, i64)> {
+    let query =
+        SampleQuery { series, from: DateTime::MIN, to: DateTime::from_ticks(i64::MAX), descending: false };
+    let mut found = Vec::new();
+    let read = historian.samples(&query, &mut |samples| {
+        found.extend(samples.iter().map(|sample| {
+            let value = match sample.value {
+                Variant::UInt64(value) => value,
+                _ => u64::MAX,
+            };
+            (value, sample.source_timestamp.map_or(i64::MIN, DateTime::ticks))
+        }));
+        ControlFlow::Continue(())
+    });
+    if read.is_err() { Vec::new() } else { found }
+}
+
+/// One series under comparison.
+struct Series<'a> {
+    name: String,
+    offers: &'a [Offer],
+    oracle: &'a Oracle,
+    trace: &'a Trace,
+    told: usize,
+}
+
+impl Series<'_> {
+    fn tell(&mut self, what: &str) {
+        self.told += 1;
+        if self.told <= TOLD_MAX {
+            self.trace.violation(format_args!("{}: {what}", self.name));
+        }
+    }
+
+    /// Each stored value was offered, once, in order, with its time.
+    fn compare(&mut self, stored: &[(u64, i64)]) {
+        let mut before: Option<u64> = None;
+        for &(value, source) in stored {
+            match self.offers.get(value as usize) {
+                None => self.tell(&format!("value {value} is stored and was never offered")),
+                Some(offer) if offer.source != source => {
+                    self.tell(&format!("value {value} has the source time of another"));
+                }
+                Some(_) => {}
+            }
+            match before {
+                Some(before) if before == value => self.tell(&format!("value {value} is stored twice")),
+                Some(before) if before > value => {
+                    self.tell(&format!("value {value} comes after {before}"));
+                }
+                _ => {}
+            }
+            before = Some(value);
+        }
+    }
+
+    /// Each accepted value is stored, or an entry with its true cause covers it; and no entry claims a hole
+    /// where there is none. Returns how many are missing and explained.
+    fn explain(&mut self, stored: &[(u64, i64)], gaps: &[GapEntry]) -> u64 {
+        let have: BTreeSet<u64> = stored.iter().map(|(value, _)| *value).collect();
+        let missing: Vec<(u64, Offer)> = (0..)
+            .zip(self.offers.iter().copied())
+            .filter(|(value, offer)| offer.fate != Fate::Offered && !have.contains(value))
+            .collect();
+        let mut explained = 0;
+        for (value, offer) in &missing {
+            let covering = || gaps.iter().filter(|gap| covers(gap, offer.source));
+            if covering().any(|gap| self.is_true(gap, *offer)) {
+                explained += u64::from(offer.fate == Fate::Accepted);
+                continue;
+            }
+            let said: Vec<String> = covering().map(text).collect();
+            let at = DateTime::from_ticks(offer.source);
+            if said.is_empty() {
+                self.tell(&format!(
+                    "value {value} of {at} was accepted, is not stored, and no entry says why"
+                ));
+            } else {
+                self.tell(&format!("value {value} of {at} is missing for a false cause: {said:?}"));
+            }
+        }
+        for gap in gaps {
+            self.claim(gap, &missing);
+        }
+        self.counts(&missing, gaps);
+        explained
+    }
+
+    /// Whether an entry gives a cause that this run had.
+    fn is_true(&self, gap: &GapEntry, offer: Offer) -> bool {
+        let never_given = offer.fate == Fate::NeverGiven;
+        let only_never_given = gap.reason == GapReason::Disconnection;
+        self.oracle.is_excused(gap.reason, gap.hop) && (never_given || !only_never_given)
+    }
+
+    fn claim(&mut self, gap: &GapEntry, missing: &[(u64, Offer)]) {
+        if !self.oracle.is_excused(gap.reason, gap.hop) {
+            self.tell(&format!("the ledger names a cause that there was not: {}", text(gap)));
+            return;
+        }
+        // After these, values may be missing, which is all that anybody knows.
+        let may_be_empty = matches!(gap.reason, GapReason::EdgeRestart);
+        let is_filled = missing.iter().any(|(_, offer)| covers(gap, offer.source));
+        if !is_filled && !may_be_empty && gap.count != Some(0) {
+            self.tell(&format!("the ledger claims a hole where nothing is missing: {}", text(gap)));
+        }
+    }
+
+    /// Where each entry counts, the sum is what is missing.
+    fn counts(&mut self, missing: &[(u64, Offer)], gaps: &[GapEntry]) {
+        let dropped = |gap: &&GapEntry| gap.reason == GapReason::Drop;
+        let drops: Vec<&GapEntry> = gaps.iter().filter(dropped).collect();
+        let Some(sum) = drops.iter().map(|gap| gap.count).sum::<Option<u64>>() else { return };
+        let accepted = missing.iter().filter(|(_, offer)| offer.fate == Fate::Accepted).count() as u64;
+        let only_drops = !self.oracle.is_excused(GapReason::EdgeRestart, Hop::Edge);
+        if only_drops && sum != accepted {
+            self.tell(&format!("{accepted} values are missing, and the ledger counts {sum}"));
+        }
+    }
+}
+
+fn covers(gap: &GapEntry, source: i64) -> bool {
+    gap.from.is_none_or(|from| from.ticks() <= source) && gap.to.is_none_or(|to| to.ticks() >= source)
+}
+
+fn text(gap: &GapEntry) -> String {
+    let time = |time: Option<DateTime>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+    let (from, to) = (time(gap.from), time(gap.to));
+    format!("{}/{} {from} to {to} count {:?}", gap.reason, gap.hop.as_str(), gap.count)
+}

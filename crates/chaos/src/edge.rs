@@ -1,0 +1,217 @@
+//! An edge under test: the real queue and the real uplink on a simulated computer.
+
+use crate::machine::Machine;
+use crate::network::Network;
+use crate::node::{Death, RESERVE_BYTES, after, log_options, new_disk};
+use crate::oracle::Oracle;
+use crate::platform::{HOST, device_key};
+use crate::time::{NodeClock, TrueTime};
+use crate::trace::Trace;
+use gemba_api::flow::FlowSource;
+use gemba_base::{Metrics, Tasks};
+use gemba_edge::{EdgeOptions, HubLink, HubLinkOptions, OverflowRule, StoreAndForward, Way};
+use gemba_iothub::{ConnectionString, Identity};
+use gemba_model::{GapReason, Hop};
+use gemba_testkit::{FaultyDisk, Rng};
+use gemba_wal::Reserve;
+use parking_lot::Mutex;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+const SEGMENT_BYTES: u64 = 32 << 10;
+const HEADROOM_BYTES: u64 = 64 << 10;
+
+/// What the seed chose for an edge.
+#[derive(Debug, Clone)]
+struct Choice {
+    queue_bytes_max: u64,
+    queue_age_max: Option<Duration>,
+    on_full: OverflowRule,
+}
+
+/// One edge with its machines.
+pub(crate) struct Edge {
+    pub(crate) index: usize,
+    pub(crate) disk: FaultyDisk,
+    pub(crate) clock: NodeClock,
+    pub(crate) oracle: Arc<Mutex<Oracle>>,
+    pub(crate) writers: usize,
+    choice: Choice,
+    /// The disk as it was at an earlier start.
+    copy: Option<FaultyDisk>,
+    running: Option<Tasks>,
+    slot: watch::Sender<Option<StoreAndForward>>,
+    is_stopping: Arc<AtomicBool>,
+    is_wiped: Arc<AtomicBool>,
+    network: Network,
+    rng: Rng,
+    trace: Trace,
+}
+
+impl Edge {
+    /// An edge that is off, and machines that wait for it.
+    pub(crate) fn new(index: usize, network: Network, time: TrueTime, trace: Trace, mut rng: Rng) -> Self {
+        let writers = 1 + rng.below(3) as usize;
+        let fields = 1 + rng.below(4) as usize;
+        let choice = Choice {
+            queue_bytes_max: rng.pick(&[192 << 10, 1 << 20, 16 << 20]),
+            queue_age_max: rng.one_in(4).then_some(Duration::from_secs(1_800)),
+            on_full: if rng.one_in(3) { OverflowRule::Block } else { OverflowRule::DropOldest },
+        };
+        let mut oracle = Oracle::new(writers, fields);
+        if choice.on_full == OverflowRule::DropOldest || choice.queue_age_max.is_some() {
+            oracle.excuse(GapReason::Drop, Hop::Edge);
+        }
+        let oracle = Arc::new(Mutex::new(oracle));
+        let slot = watch::Sender::new(None);
+        let edge = Self {
+            index,
+            disk: new_disk(&mut rng),
+            clock: NodeClock::new(time),
+            oracle: oracle.clone(),
+            writers,
+            choice,
+            copy: None,
+            running: None,
+            is_stopping: Arc::default(),
+            is_wiped: Arc::default(),
+            network,
+            trace: trace.clone(),
+            rng,
+            slot,
+        };
+        trace.note(format_args!("edge-{index} {writers} x {fields} {:?}", edge.choice));
+        let machine = Machine {
+            edge: index,
+            writers,
+            pace: Duration::from_millis(400 + edge.rng.clone().below(2_000)),
+            oracle,
+            slot: edge.slot.subscribe(),
+            is_stopping: edge.is_stopping.clone(),
+            is_wiped: edge.is_wiped.clone(),
+            rng: Rng::new(edge.rng.clone().number()),
+            time,
+            trace,
+            version: 1,
+            owes_gap: false,
+        };
+        drop(tokio::spawn(machine.run()));
+        edge
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Starts the process. False when it cannot start now.
+    pub(crate) fn start(&mut self) -> bool {
+        if self.running.is_some() {
+            return true;
+        }
+        let tasks = Tasks::simulated("edge", self.rng.number());
+        let mut log = log_options(&tasks, &self.clock, &mut self.rng);
+        log.headroom_bytes = HEADROOM_BYTES;
+        let options = EdgeOptions {
+            data: PathBuf::from("/data"),
+            producer: self.name(),
+            queue_bytes_max: self.choice.queue_bytes_max,
+            queue_age_max: self.choice.queue_age_max,
+            on_full: self.choice.on_full,
+            segment_bytes: SEGMENT_BYTES,
+            reserve: Reserve::Bytes(RESERVE_BYTES),
+            log,
+        };
+        let (disk, clock) = (Arc::new(self.disk.clone()), Arc::new(self.clock.clone()));
+        match StoreAndForward::open(options, disk, clock, &Metrics::default(), &tasks.branch("queue")) {
+            Ok(queue) => {
+                self.trace.note(format_args!("{} starts", self.name()));
+                if self.copy.is_none() && self.rng.one_in(3) {
+                    self.copy = Some(self.disk.snapshot());
+                }
+                let link = HubLinkOptions {
+                    connection: self.connection(),
+                    way: Way::Other(self.network.dialer(self.index)),
+                    token_lifetime: Duration::from_secs(3_600),
+                };
+                HubLink::start(queue.clone(), link, &tasks.branch("uplink"));
+                self.slot.send_replace(Some(queue));
+                self.running = Some(tasks);
+                true
+            }
+            Err(error) => {
+                self.trace.note(format_args!("{} does not start: {error}", self.name()));
+                false
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("edge-{}", self.index)
+    }
+
+    fn connection(&self) -> ConnectionString {
+        let identity = Identity::parse(&self.name()).expect("is an identity");
+        ConnectionString::of(HOST, identity, device_key(&self.name()))
+    }
+
+    /// The process dies.
+    pub(crate) async fn die(&mut self, death: Death) {
+        self.trace.note(format_args!("{} dies: {death:?}", self.name()));
+        // Also that of a process that could not start: the power may have gone while it tried.
+        self.disk = after(death, &self.disk, &mut self.rng);
+        let Some(tasks) = self.running.take() else { return };
+        self.slot.send_replace(None);
+        tasks.kill().await;
+    }
+
+    /// The process stops in order.
+    pub(crate) async fn stop(&mut self) {
+        let Some(tasks) = self.running.take() else { return };
+        self.trace.note(format_args!("{} stops", self.name()));
+        tasks.stop();
+        // What a real process gives itself; then it is killed.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        self.slot.send_replace(None);
+        tasks.kill().await;
+    }
+
+    /// The disk is replaced by an empty one. The process must be dead.
+    pub(crate) fn wipe(&mut self) {
+        self.copy = None;
+        self.trace.note(format_args!("{} gets an empty disk", self.name()));
+        self.disk = new_disk(&mut self.rng);
+        self.is_wiped.store(true, Ordering::Relaxed);
+        self.oracle.lock().excuse(GapReason::EdgeRestart, Hop::Edge);
+    }
+
+    /// The disk is put back to what it was at an earlier start. The process must be dead.
+    pub(crate) fn put_back(&mut self) {
+        let Some(copy) = self.copy.take() else { return };
+        self.trace.note(format_args!("{} gets an old copy of its disk", self.name()));
+        self.disk = copy;
+        self.is_wiped.store(true, Ordering::Relaxed);
+        self.oracle.lock().excuse(GapReason::EdgeRestart, Hop::Edge);
+    }
+
+    /// The machines offer nothing more.
+    pub(crate) fn finish(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Messages that wait for the hub; `None` while the edge is off.
+    pub(crate) fn waiting(&self) -> Option<u64> {
+        let queue = self.slot.borrow().clone()?;
+        queue.reports().last().map(|report| report.queue_messages)
+    }
+
+    /// What is over its bound, if anything is.
+    pub(crate) fn over_bound(&self) -> Option<String> {
+        let queue = self.slot.borrow().clone()?;
+        let bytes = queue.reports().last().map_or(0, |report| report.queue_bytes);
+        let most = self.choice.queue_bytes_max + HEADROOM_BYTES + SEGMENT_BYTES;
+        (bytes > most).then(|| format!("{}: the queue has {bytes} bytes, {most} are allowed", self.name()))
+    }
+}

@@ -1,0 +1,235 @@
+//! The platform under test: the real hub and the real historian on a simulated computer with two disks.
+
+use crate::network::Network;
+use crate::node::{Death, RESERVE_BYTES, VOLUME_BYTES, after, log_options, new_disk};
+use crate::time::{NodeClock, TrueTime};
+use crate::trace::Trace;
+use gemba_api::DocStore;
+use gemba_base::{Metrics, Tasks};
+use gemba_historian::{Historian, HistorianOptions};
+use gemba_hub::auth::Authenticator;
+use gemba_hub::mqtt::MqttParts;
+use gemba_hub::{Connections, HubLog, HubLogOptions, Identities, MqttFront, MqttOptions};
+use gemba_iothub::{HostNames, SymmetricKey};
+use gemba_testkit::{FaultyDisk, MemoryDocs, Rng};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The hub's name.
+pub(crate) const HOST: &str = "hub.example";
+const SEGMENT_BYTES: u64 = 128 << 10;
+/// Messages that wait for the hub's disk, in bytes.
+const QUEUE_BYTES_MAX: usize = 64 << 10;
+
+/// Hub and historian.
+pub(crate) struct Platform {
+    pub(crate) hub_disk: FaultyDisk,
+    pub(crate) historian_disk: FaultyDisk,
+    pub(crate) docs: MemoryDocs,
+    pub(crate) clock: NodeClock,
+    hub: Option<Hub>,
+    historian: Option<(Arc<Historian>, Tasks)>,
+    network: Network,
+    rng: Rng,
+    trace: Trace,
+}
+
+struct Hub {
+    log: HubLog,
+    tasks: Tasks,
+}
+
+/// The key of a device: the same in every run, because its length on the wire depends on its bytes.
+pub(crate) fn device_key(name: &str) -> SymmetricKey {
+    let text =
+        gemba_model::text::base64(&name.as_bytes().iter().copied().cycle().take(32).collect::<Vec<u8>>());
+    SymmetricKey::from_base64(&text).expect("is a key")
+}
+
+impl Platform {
+    /// A platform that is off and knows the devices of all edges.
+    pub(crate) fn new(edges: usize, network: Network, time: TrueTime, trace: Trace, mut rng: Rng) -> Self {
+        let platform = Self {
+            hub_disk: new_disk(&mut rng),
+            historian_disk: new_disk(&mut rng),
+            docs: MemoryDocs::default(),
+            clock: NodeClock::new(time),
+            hub: None,
+            historian: None,
+            network,
+            rng,
+            trace,
+        };
+        let identities = Identities::new(Arc::new(platform.docs.clone()), Connections::default());
+        for edge in 0..edges {
+            let name = format!("edge-{edge}");
+            let key = device_key(&name);
+            let keys = (key.clone(), key);
+            identities.import(&name, keys, time.now(), "chaos").expect("is new");
+        }
+        platform
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.hub.is_some()
+    }
+
+    pub(crate) const fn historian_runs(&self) -> bool {
+        self.historian.is_some()
+    }
+
+    pub(crate) fn historian(&self) -> Option<&Arc<Historian>> {
+        self.historian.as_ref().map(|(historian, _)| historian)
+    }
+
+    /// Starts the hub. False when it cannot start now.
+    pub(crate) fn start(&mut self) -> bool {
+        if self.hub.is_some() {
+            return true;
+        }
+        let tasks = Tasks::simulated("hub", self.rng.number());
+        let metrics = Metrics::default();
+        let wal = gemba_wal::LogOptions {
+            segment_bytes: SEGMENT_BYTES,
+            bytes_max: VOLUME_BYTES,
+            queue_bytes_max: QUEUE_BYTES_MAX,
+            group_bytes_max: 16 << 10,
+            ..log_options(&tasks, &self.clock, &mut self.rng)
+        };
+        let options = HubLogOptions {
+            partitions: 2,
+            retention_age: Duration::from_secs(3_600),
+            retention_bytes: 4 << 20,
+            required_groups: vec!["historian".to_owned()],
+            wal,
+            ..HubLogOptions::default()
+        };
+        let docs: Arc<dyn DocStore> = Arc::new(self.docs.clone());
+        let clock = Arc::new(self.clock.clone());
+        let disk = Arc::new(self.hub_disk.clone());
+        let log =
+            HubLog::open(disk, Path::new("/log"), options, docs.clone(), clock.clone(), &metrics, &tasks);
+        let log = match log {
+            Ok(log) => log,
+            Err(error) => {
+                self.trace.note(format_args!("the hub does not start: {error}"));
+                return false;
+            }
+        };
+        self.trace.note("the hub starts");
+        let identities = Identities::new(docs, Connections::default());
+        let parts = MqttParts {
+            authenticator: Authenticator::new(identities, HostNames::new([HOST])),
+            log: log.clone(),
+            tap: None,
+            acceptor: None,
+            clock,
+            metrics,
+        };
+        let mqtt =
+            MqttOptions { waiting_messages_max: 48, waiting_bytes_max: 32 << 10, ..MqttOptions::default() };
+        let front = MqttFront::without_listener(mqtt, parts, &tasks);
+        self.network.set_hub(Some((front, tasks.clone())));
+        self.hub = Some(Hub { log, tasks });
+        true
+    }
+
+    /// Starts the historian. False when it cannot start now.
+    pub(crate) fn start_historian(&mut self) -> bool {
+        let Some(hub) = self.hub.as_ref().filter(|_| self.historian.is_none()) else { return false };
+        let tasks = Tasks::simulated("historian", self.rng.number());
+        let options = HistorianOptions {
+            memtable_rows_max: 20_000,
+            memtable_bytes_max: 4 << 20,
+            flush_interval: Duration::from_secs(300),
+            day_files_max: 6,
+            read_bytes: 64 << 10,
+            ..HistorianOptions::default()
+        };
+        let historian = Historian::start_on(
+            Arc::new(self.historian_disk.clone()),
+            Arc::new(hub.log.clone()),
+            Arc::new(self.docs.clone()),
+            Path::new("/hist"),
+            options,
+            Arc::new(self.clock.clone()),
+            &tasks,
+        );
+        match historian {
+            Ok(historian) => {
+                self.trace.note("the historian starts");
+                self.historian = Some((historian, tasks));
+                true
+            }
+            Err(error) => {
+                self.trace.note(format_args!("the historian does not start: {error}"));
+                false
+            }
+        }
+    }
+
+    /// The process dies, with both disks or without.
+    pub(crate) async fn die(&mut self, death: Death) {
+        self.network.set_hub(None);
+        self.historian_dies(death).await;
+        self.trace.note(format_args!("the hub dies: {death:?}"));
+        self.hub_disk = after(death, &self.hub_disk, &mut self.rng);
+        let Some(hub) = self.hub.take() else { return };
+        hub.tasks.kill().await;
+    }
+
+    /// The historian alone dies.
+    pub(crate) async fn historian_dies(&mut self, death: Death) {
+        self.trace.note(format_args!("the historian dies: {death:?}"));
+        self.historian_disk = after(death, &self.historian_disk, &mut self.rng);
+        let Some((historian, tasks)) = self.historian.take() else { return };
+        tasks.kill().await;
+        drop(historian);
+    }
+
+    /// The historian writes everything and stops.
+    pub(crate) async fn historian_stops(&mut self) {
+        let Some((historian, tasks)) = self.historian.take() else { return };
+        self.trace.note("the historian stops");
+        let is_clean = historian.drain(Duration::from_secs(15)).await;
+        self.trace.count(&[u64::from(is_clean)]);
+        drop(historian);
+        tasks.kill().await;
+    }
+
+    /// The process stops in order.
+    pub(crate) async fn stop(&mut self) {
+        self.network.set_hub(None);
+        self.historian_stops().await;
+        let Some(hub) = self.hub.take() else { return };
+        self.trace.note("the hub stops");
+        hub.tasks.drain(Duration::from_secs(5)).await;
+        hub.log.close();
+        hub.tasks.kill().await;
+    }
+
+    /// Messages that the historian has not taken in.
+    pub(crate) fn behind(&self) -> Option<u64> {
+        use gemba_api::flow::FlowSource;
+        self.historian()?.reports().first().map(|report| report.queue_messages)
+    }
+
+    /// What is over its bound, if anything is.
+    pub(crate) fn over_bound(&self) -> Option<String> {
+        let hub = self.hub.as_ref()?;
+        for state in hub.log.states() {
+            let most = VOLUME_BYTES - RESERVE_BYTES / 2;
+            if state.bytes > most || state.queue_bytes > QUEUE_BYTES_MAX {
+                return Some(format!("the hub's log is over its bounds: {state:?}"));
+            }
+        }
+        None
+    }
+
+    /// What the log holds, by partition: first offset and next.
+    pub(crate) fn bounds(&self) -> Vec<u64> {
+        let states = self.hub.as_ref().map(|hub| hub.log.states()).unwrap_or_default();
+        states.iter().flat_map(|state| [state.first_offset, state.next_offset]).collect()
+    }
+}
