@@ -76,7 +76,8 @@ impl Driver {
         end
     }
 
-    async fn serve_with(&mut self, session: &Arc<OpcUaSession>, services: &mut Services) -> End {
+    /// Tells everybody that a session stands.
+    fn begin(&mut self, session: &OpcUaSession) {
         let quirks = Quirks::of(&session.endpoint().application_uri, session.server());
         self.key = quirks.reactivate.then(|| session.key());
         if session.is_reactivated() {
@@ -93,6 +94,10 @@ impl Driver {
         // A server that does not say when it was started cannot prove that an id is still ours: never the same.
         let start = session.server().start_time.unwrap_or(now.wall);
         self.machine.on_connected(now, start, requests);
+    }
+
+    async fn serve_with(&mut self, session: &Arc<OpcUaSession>, services: &mut Services) -> End {
+        self.begin(session);
         let mut standby = Standby::default();
         let mut trust = TrustWatch::new(session);
         loop {
