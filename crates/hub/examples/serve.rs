@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         authenticator: Authenticator::new(identities, HostNames::new([HOST])),
         log: log.clone(),
         tap: None,
-        acceptor: Acceptor::from_files(&files.certificate, &files.key)?,
+        acceptor: Some(Acceptor::from_files(&files.certificate, &files.key)?),
         clock,
         metrics,
     };

@@ -71,7 +71,16 @@ pub(super) fn run(factor: Option<String>) -> Result<()> {
 }
 
 /// Servers that misbehave, by preset.
-const PERSONALITIES: &[&str] = &[];
+const PERSONALITIES: &[&str] = &[
+    "small-limits+slow",
+    "few-items+few-publishes",
+    "drops-sessions",
+    "clock-jumps",
+    "queue-of-one",
+    "no-timestamps+flapping",
+    "coarse-timestamps+twins",
+    "liar",
+];
 
 fn look(chain: &Chain) -> Result<Hour> {
     let gaps = chain.get("/api/v1/gaps?limit=500")?;
