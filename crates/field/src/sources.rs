@@ -94,7 +94,9 @@ fn problems(session: &Session<'_>, now: DateTime) -> Vec<Problem> {
             code: "GMB-FLD-009".to_owned(),
             text: format!("{} values were refused for ever and dropped: {}.", refused.values, refused.reason),
             place: place.to_owned(),
-            remedy: "The loss is in the ledger with the reason 'rejected', and newer values flow. Make what is too large smaller, as the reason says.".to_owned(),
+            remedy: "The loss is in the ledger with the reason 'rejected', and newer values flow. Make what is too \
+                     large smaller, as the reason says."
+                .to_owned(),
             since: refused.since,
             urgency: 4,
         });

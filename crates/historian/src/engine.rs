@@ -7,6 +7,7 @@ mod gaps;
 mod ingest;
 pub(crate) mod memory;
 mod open;
+mod sender;
 
 use crate::day::Day;
 use crate::descriptions::Descriptions;

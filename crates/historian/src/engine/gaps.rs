@@ -1,6 +1,6 @@
 //! What messages and the log say about missing values, series by series.
 
-use super::ingest::Sender;
+use super::sender::Sender;
 use super::{Engine, State};
 use crate::ledger::{Doubt, Gap, Told};
 use crate::producers::ProducerKey;

@@ -1,5 +1,6 @@
 //! Taking in what the log holds: each message once, by its number.
 
+use super::sender::Sender;
 use super::{Engine, FROZEN_MAX, Frozen, State};
 use crate::decoder::{Batches, Decoded, Decoder, Encoding, Unreadable};
 use crate::descriptions::Description;
@@ -11,7 +12,7 @@ use crate::producers::{Arrival, ProducerKey};
 use crate::row::{Place, RowRef};
 use gemba_api::log::properties;
 use gemba_api::{DeviceMessage, LogEntry, LogItem};
-use gemba_model::{DataSetMetaData, GapMessage, GapReason, Hop, MessageId, SampleBatch, StatusCode};
+use gemba_model::{DataSetMetaData, GapMessage, GapReason, Hop, SampleBatch, StatusCode};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,38 +37,6 @@ enum Content<'a> {
     Gap(GapMessage),
     Waiting(Encoding, u16),
     Malformed(String),
-}
-
-/// Whose message it is.
-pub(super) struct Sender {
-    /// Device, with `/module` where it is one.
-    pub(super) device: String,
-    account: Option<(ProducerKey, u64)>,
-    life: Option<u64>,
-    place: Place,
-    pub(super) told: Told,
-}
-
-impl Sender {
-    fn new(partition: u32, entry: &LogEntry) -> Self {
-        let message = &entry.message;
-        let device = match &message.module {
-            Some(module) => format!("{}/{module}", message.device),
-            None => message.device.clone(),
-        };
-        let id: Option<MessageId> =
-            message.system_property(properties::MESSAGE_ID).and_then(|text| text.parse().ok());
-        let account = id.map(|id| {
-            (ProducerKey { device: device.clone(), producer: id.producer, epoch: id.epoch }, id.sequence)
-        });
-        let told = Told { at: message.enqueued.ticks(), partition, offset: entry.offset };
-        let life = message.property(properties::LIFE).and_then(|text| u64::from_str_radix(text, 16).ok());
-        Self { device, account, life, place: Place::new(partition, entry.offset, message.enqueued), told }
-    }
-
-    pub(super) fn key(&self) -> Option<&ProducerKey> {
-        self.account.as_ref().map(|(key, _)| key)
-    }
 }
 
 impl Engine {
