@@ -58,6 +58,9 @@ pub enum ApiError {
     /// Too many tries.
     #[error("too many log-in attempts; try again in {} s", seconds(*.0))]
     TooManyAttempts(Duration),
+    /// More than an address may ask for without proof of who it is.
+    #[error("too many requests of this address; try again in {} s", seconds(*.0))]
+    TooManyRequests(Duration),
     /// An unsafe method with a cookie, without the session's token.
     #[error(
         "the header X-CSRF-Token is missing or is not that of this session; GET /api/v1/session gives it"
@@ -185,6 +188,7 @@ impl ApiError {
             }
             Self::NotReady(_) => (ErrorCode("GMB-API-022"), S::SERVICE_UNAVAILABLE, "Not ready"),
             Self::NoValue(_) => (ErrorCode("GMB-API-023"), S::NOT_FOUND, "No value yet"),
+            Self::TooManyRequests(_) => (ErrorCode("GMB-API-024"), S::TOO_MANY_REQUESTS, "Too many requests"),
             Self::Failed { code, .. } => (*code, S::INTERNAL_SERVER_ERROR, "Storage failed"),
         }
     }
@@ -192,7 +196,7 @@ impl ApiError {
     /// How long a client should wait, where that is known.
     const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::TooManyAttempts(wait) => Some(*wait),
+            Self::TooManyAttempts(wait) | Self::TooManyRequests(wait) => Some(*wait),
             Self::Busy(_) | Self::TooManyStreams(_) | Self::NotReady(_) => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -278,6 +282,6 @@ mod tests {
             .collect();
         pages.sort();
         assert_eq!(codes, pages);
-        assert_eq!(codes.len(), 23);
+        assert_eq!(codes.len(), 24);
     }
 }

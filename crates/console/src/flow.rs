@@ -2,6 +2,7 @@
 
 mod rates;
 
+use crate::live;
 use crate::shapes::{Flow, Rate, Sparkline};
 use axum::body::Bytes;
 use gemba_api::flow::{Problem, Stage, StageReport};
@@ -9,7 +10,6 @@ use gemba_model::DateTime;
 use parking_lot::Mutex;
 use rates::Instance;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -27,7 +27,14 @@ const STEP_SECONDS: i64 = 60;
 pub(crate) struct Board {
     version: String,
     state: Mutex<State>,
-    newest: watch::Sender<Arc<Bytes>>,
+    newest: watch::Sender<Newest>,
+}
+
+/// The document as JSON, and as an event of live streams: made once for all of them.
+#[derive(Clone, Default)]
+pub(crate) struct Newest {
+    pub(crate) json: Bytes,
+    pub(crate) event: Bytes,
 }
 
 #[derive(Default)]
@@ -43,19 +50,22 @@ impl Board {
 
     /// The newest document as JSON.
     pub(crate) fn json(&self) -> Bytes {
-        self.newest.borrow().as_ref().clone()
+        self.newest.borrow().json.clone()
     }
 
     /// Tells of each new document.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Bytes>> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Newest> {
         self.newest.subscribe()
     }
 
     /// Takes the reports of now. `monotonic` tells how old a report is that does not change any more.
     pub(crate) fn look(&self, now: DateTime, monotonic: Duration, stages: Vec<StageReport>, open_gaps: u64) {
         let flow = self.state.lock().look(now, monotonic, stages, open_gaps, &self.version);
-        match serde_json::to_vec(&flow) {
-            Ok(json) => drop(self.newest.send_replace(Arc::new(json.into()))),
+        match serde_json::to_string(&flow) {
+            Ok(json) => {
+                let event = live::event("flow", &json);
+                drop(self.newest.send_replace(Newest { json: json.into(), event }));
+            }
             Err(error) => tracing::error!(%error, "the flow document is not JSON"),
         }
     }

@@ -2,15 +2,16 @@
 
 use crate::access::Access;
 use crate::auth::principal::{Principal, Via};
-use crate::auth::{sessions, tokens};
+use crate::auth::{secrets, sessions, tokens};
 use crate::core::{Core, Transport};
 use crate::params::{Params, shorten};
 use crate::{ApiError, headers};
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{Extensions, HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use gemba_api::rest::Role;
 use gemba_base::secret::equal_in_constant_time;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -97,35 +98,83 @@ async fn check(core: &Core, path: &str, request: &mut Request) -> Result<(), Api
         return Err(ApiError::MethodNotAllowed(method.to_string()));
     };
     check_origin(&method, request.headers())?;
-    if let Access::Role(needed) = route.access {
-        let transport = request.extensions().get::<Transport>().copied().unwrap_or(Transport::Tls);
-        let principal = authenticate(core, transport, request.headers()).await?;
-        if principal.role < needed {
-            return Err(ApiError::RoleTooLow { actor: principal.name, has: principal.role, needed });
-        }
-        check_csrf(&method, request.headers(), &principal)?;
-        request.extensions_mut().insert(principal);
+    let peer = Peer::of(request.extensions());
+    match route.access {
+        Access::Open if is_safe(&method) => core.admit_unknown(peer, cost(path))?,
+        // The open routes that change something are the ways in.
+        Access::Open => core.rates.entry(peer.0, core.clock.monotonic())?,
+        Access::Role(needed) => admit_known(core, needed, peer, request).await?,
     }
     let params = Params::parse(request.uri(), &route.query)?;
     request.extensions_mut().insert(params);
     Ok(())
 }
 
-async fn authenticate(core: &Core, transport: Transport, headers: &HeaderMap) -> Result<Principal, ApiError> {
+/// What an open route costs beside a health check.
+fn cost(path: &str) -> u32 {
+    // It is large, and compressed for each client.
+    if path == "/openapi.json" { 20 } else { 1 }
+}
+
+async fn admit_known(core: &Core, needed: Role, peer: Peer, request: &mut Request) -> Result<(), ApiError> {
+    let method = request.method().clone();
+    let transport = request.extensions().get::<Transport>().copied().unwrap_or(Transport::Tls);
+    let principal = authenticate(core, transport, peer, request.headers()).await?;
+    if principal.role < needed {
+        return Err(ApiError::RoleTooLow { actor: principal.name, has: principal.role, needed });
+    }
+    check_csrf(&method, request.headers(), &principal)?;
+    request.extensions_mut().insert(principal);
+    Ok(())
+}
+
+async fn authenticate(
+    core: &Core,
+    transport: Transport,
+    peer: Peer,
+    headers: &HeaderMap,
+) -> Result<Principal, ApiError> {
     if let Some(authorization) = headers.get(header::AUTHORIZATION) {
         let text = authorization.to_str().unwrap_or_default();
         let token = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let token = token.map(|(_, token)| token.trim().to_owned()).unwrap_or_default();
+        let proof = admit_proof(core, peer, &token)?;
         let find =
             core.accounts.with_docs(move |docs, clock| tokens::authenticate(docs, &token, clock.now()));
-        return find.await?.ok_or(ApiError::NotAuthenticated("the bearer token is not valid"));
+        let found = decided(core, peer, &proof, find.await?);
+        return found.ok_or(ApiError::NotAuthenticated("the bearer token is not valid"));
     }
     let Some(id) = headers::cookie(headers, cookie_name(transport)) else {
+        core.admit_unknown(peer, 1)?;
         return Err(ApiError::NotAuthenticated("log in, or send a bearer token"));
     };
     let id = id.to_owned();
+    let proof = admit_proof(core, peer, &id)?;
     let find = core.accounts.with_docs(move |docs, clock| sessions::authenticate(docs, &id, clock.now()));
-    find.await?.ok_or(ApiError::NotAuthenticated("the session has ended; log in again"))
+    decided(core, peer, &proof, find.await?)
+        .ok_or(ApiError::NotAuthenticated("the session has ended; log in again"))
+}
+
+/// Lets a credential be looked up, unless its address sent too many wrong ones.
+fn admit_proof(core: &Core, peer: Peer, credential: &str) -> Result<Proof, ApiError> {
+    let hash = secrets::hash(credential);
+    let counts = core.rates.proof(peer.0, &hash, core.clock.monotonic())?;
+    Ok(Proof { hash, counts })
+}
+
+/// A credential that is being looked up.
+struct Proof {
+    hash: String,
+    /// Whether it counts as wrong until it is found right.
+    counts: bool,
+}
+
+fn decided(core: &Core, peer: Peer, proof: &Proof, found: Option<Principal>) -> Option<Principal> {
+    match found {
+        Some(_) => core.rates.right(peer.0, &proof.hash, proof.counts),
+        None => core.rates.wrong(&proof.hash),
+    }
+    found
 }
 
 fn is_safe(method: &Method) -> bool {
@@ -150,8 +199,15 @@ fn check_csrf(method: &Method, headers: &HeaderMap, principal: &Principal) -> Re
     if equal_in_constant_time(shown, csrf.as_bytes()) { Ok(()) } else { Err(ApiError::Csrf) }
 }
 
-pub(crate) async fn method_not_allowed(method: Method) -> ApiError {
-    ApiError::MethodNotAllowed(method.to_string())
+pub(crate) async fn method_not_allowed(
+    State(core): State<Arc<Core>>,
+    peer: Peer,
+    method: Method,
+) -> ApiError {
+    match core.admit_unknown(peer, 1) {
+        Ok(()) => ApiError::MethodNotAllowed(method.to_string()),
+        Err(error) => error,
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
@@ -182,11 +238,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Transport {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) Option<IpAddr>);
 
+impl Peer {
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        Self(extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Peer {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())))
+        Ok(Self::of(&parts.extensions))
     }
 }
 

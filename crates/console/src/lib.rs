@@ -16,6 +16,7 @@ mod live;
 mod openapi;
 mod operator;
 mod params;
+mod rates;
 mod routes;
 mod shapes;
 mod value;

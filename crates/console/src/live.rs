@@ -1,5 +1,6 @@
 //! The live stream: server-sent events with values that changed and the flow, bounded and coalesced.
 
+mod outbox;
 mod stream;
 
 use crate::ApiError;
@@ -11,44 +12,76 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use gemba_base::{Gauge, Metrics};
+use gemba_base::{Counter, Gauge, Metrics};
+pub(crate) use outbox::event;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::watch;
 
 /// Series of one stream.
 const SERIES_MAX: usize = 500;
 /// Streams of one session or token: browsers open no more than six to one host.
 const STREAMS_PER_PRINCIPAL: usize = 8;
 /// Streams in all.
-const STREAMS_MAX: usize = 200;
+const STREAMS_MAX: usize = 2_000;
+/// Series of all streams together: what was sent of each is kept to see what changed.
+const SERIES_ALL_MAX: usize = 200_000;
 
 /// Counts the open streams.
 pub(crate) struct Streams {
-    open: Arc<Mutex<HashMap<String, usize>>>,
+    open: Arc<Mutex<Open>>,
     gauge: Gauge,
+    stalled: Counter,
+    /// The historian's version, renewed for all streams at once.
+    pulse: watch::Sender<u64>,
+    opened: AtomicU64,
+}
+
+#[derive(Default)]
+struct Open {
+    streams: usize,
+    series: usize,
+    by_principal: HashMap<String, usize>,
 }
 
 impl Streams {
-    pub(crate) fn new(metrics: &Metrics) -> Self {
+    pub(crate) fn new(metrics: &Metrics, version: u64) -> Self {
         let gauge = metrics.gauge("gemba_console_live_streams", "Live streams that are open.", &[]);
-        Self { open: Arc::default(), gauge }
+        let help = "Live streams cut because their client took nothing for half a minute.";
+        let stalled = metrics.counter("gemba_console_live_streams_stalled_total", help, &[]);
+        let pulse = watch::Sender::new(version);
+        Self { open: Arc::default(), gauge, stalled, pulse, opened: AtomicU64::new(0) }
+    }
+
+    /// Tells all streams of values that came.
+    pub(crate) fn beat(&self, version: u64) {
+        self.pulse.send_if_modified(|seen| std::mem::replace(seen, version) != version);
     }
 
     /// Opens one more, closed when the guard is dropped.
-    fn open(&self, principal: &Principal) -> Result<OpenStream, ApiError> {
+    fn open(&self, principal: &Principal, series: usize) -> Result<OpenStream, ApiError> {
         let mut open = self.open.lock();
-        if open.values().sum::<usize>() >= STREAMS_MAX {
+        if open.streams >= STREAMS_MAX {
             return Err(ApiError::TooManyStreams(format!("{STREAMS_MAX} live streams are open already")));
         }
-        let own = open.entry(principal.key().to_owned()).or_default();
+        if open.series + series > SERIES_ALL_MAX {
+            let text = format!("all live streams together carry {SERIES_ALL_MAX} series already");
+            return Err(ApiError::TooManyStreams(text));
+        }
+        let own = open.by_principal.entry(principal.key().to_owned()).or_default();
         if *own >= STREAMS_PER_PRINCIPAL {
             let text = format!("this session has {STREAMS_PER_PRINCIPAL} live streams already; close one");
             return Err(ApiError::TooManyStreams(text));
         }
         *own += 1;
+        open.streams += 1;
+        open.series += series;
         self.gauge.add(1);
         Ok(OpenStream {
+            number: self.opened.fetch_add(1, Ordering::Relaxed),
+            series,
             key: principal.key().to_owned(),
             open: Arc::clone(&self.open),
             gauge: self.gauge.clone(),
@@ -57,18 +90,23 @@ impl Streams {
 }
 
 struct OpenStream {
+    /// Counted from 0 since the console began.
+    number: u64,
+    series: usize,
     key: String,
-    open: Arc<Mutex<HashMap<String, usize>>>,
+    open: Arc<Mutex<Open>>,
     gauge: Gauge,
 }
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
         let mut open = self.open.lock();
-        if let Some(own) = open.get_mut(&self.key) {
+        open.streams -= 1;
+        open.series -= self.series;
+        if let Some(own) = open.by_principal.get_mut(&self.key) {
             *own -= 1;
             if *own == 0 {
-                open.remove(&self.key);
+                open.by_principal.remove(&self.key);
             }
         }
         self.gauge.add(-1);
@@ -79,7 +117,8 @@ impl Drop for OpenStream {
 ///
 /// `event: values` has `{"series":{"<id>":sample}}`: first all that are asked for (null where no value came
 /// yet), then those that changed, at most ten events a second. `event: flow` has the flow document once a
-/// second. `event: end` says why the stream ends: `session-expired` or `shutting-down`.
+/// second. `event: end` says why the stream ends: `session-expired`, `shutting-down`, or `too-slow` for a client
+/// that took nothing for half a minute.
 #[utoipa::path(get, path = "/api/v1/live", tag = "flow",
     params(("series" = Option<String>, Query, description = "Ids with commas between them, at most 500.")),
     responses((status = 200, body = String, content_type = "text/event-stream")))]
@@ -89,7 +128,7 @@ pub(crate) async fn live(
     params: Params,
 ) -> Result<Response, ApiError> {
     let ids = ids(params.text("series").unwrap_or_default())?;
-    let guard = core.streams.open(&principal)?;
+    let guard = core.streams.open(&principal, ids.len())?;
     let body = Body::from_stream(stream::events(&core, principal, ids, guard));
     // Proxies that buffer would turn a live stream into one that comes too late.
     let headers = [(header::CONTENT_TYPE.as_str(), "text/event-stream"), ("x-accel-buffering", "no")];

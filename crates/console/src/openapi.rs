@@ -2,7 +2,9 @@
 
 use crate::access::{Access, access, operations};
 use crate::routes;
+use axum::body::Bytes;
 use gemba_api::rest::ProblemDetails;
+use std::sync::LazyLock;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -88,4 +90,10 @@ pub fn openapi_json() -> String {
     let mut text = document().to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// The same, made once.
+pub(crate) fn served() -> Bytes {
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| openapi_json().into());
+    TEXT.clone()
 }

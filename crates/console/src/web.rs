@@ -2,6 +2,7 @@
 
 use crate::ApiError;
 use crate::core::Core;
+use crate::guard::Peer;
 use crate::headers::POLICY;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -36,7 +37,10 @@ const WITHOUT_PAGE: &str = "<!doctype html>\n<html lang=\"en\"><head><meta chars
 <a href=\"/openapi.json\">openapi.json</a>.</p></body></html>\n";
 
 /// Everything that no route took.
-pub(crate) async fn serve(State(_core): State<Arc<Core>>, request: Request) -> Response {
+pub(crate) async fn serve(State(core): State<Arc<Core>>, request: Request) -> Response {
+    if let Err(error) = core.admit_unknown(Peer::of(request.extensions()), 1) {
+        return error.into_response();
+    }
     let path = request.uri().path();
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return not_found(path);

@@ -296,10 +296,14 @@ async fn serve_console(
         let router = console.router(transport);
         let metrics = ListenerMetrics::new(&shared.metrics, name);
         let branch = tasks.branch("http");
+        let options = HttpOptions::default();
+        if acceptor.is_none() {
+            // Whoever comes over loopback has its address: a proxy with all of its clients, often.
+            let (all, _) = options.listener.limits.numbers();
+            options.listener.limits.set(all, all);
+        }
         tasks.spawn(async move {
-            if let Err(error) =
-                http::serve(listener, acceptor, HttpOptions::default(), metrics, router, branch).await
-            {
+            if let Err(error) = http::serve(listener, acceptor, options, metrics, router, branch).await {
                 tracing::error!(%error, "the console is not served any more");
             }
         });

@@ -5,22 +5,24 @@ use crate::places::ConnectionLimits;
 use crate::stream::Stream;
 use crate::tls::Acceptor;
 use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, Request};
-use axum::middleware::Next;
-use axum::serve::IncomingStream;
+use axum::extract::ConnectInfo;
 use gemba_base::Tasks;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
-/// Who is connected; handlers take it as `ConnectInfo<Peer>`.
+/// Who is connected; handlers take it as `ConnectInfo<Peer>`, or its address as `ConnectInfo<SocketAddr>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// Address of the client.
@@ -36,16 +38,24 @@ pub struct HttpOptions {
     pub listener: ListenerOptions,
     /// A connection on which no byte moves for so long is closed. A live stream must send something more often.
     pub idle_max: Duration,
+    /// From the end of one answer (or the beginning of the connection) to the end of the next request's head:
+    /// whoever sends a head byte by byte is cut, however steadily the bytes come. The body has the deadline of its
+    /// handler.
+    pub head_within: Duration,
+    /// The request line and all headers together, in bytes; more is answered with 431.
+    pub head_bytes_max: usize,
 }
 
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             listener: ListenerOptions {
-                limits: ConnectionLimits::new(1_000, 400),
+                limits: ConnectionLimits::new(4_000, 640),
                 ..ListenerOptions::default()
             },
             idle_max: Duration::from_secs(75),
+            head_within: Duration::from_secs(30),
+            head_bytes_max: 32 * 1024,
         }
     }
 }
@@ -68,75 +78,58 @@ pub async fn serve(
         let text = format!("plain HTTP is served on loopback only, not on {local}");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
-    // Handshakes run beside each other; a finished one waits here until the server takes it.
-    let (sender, receiver) = mpsc::channel(64);
     let idle_max = options.idle_max;
-    let handler = move |stream: Stream, peer: SocketAddr| {
-        let sender = sender.clone();
-        async move {
-            let peer = Peer { address: peer, tls: stream.is_tls() };
-            let (ended, wait) = tokio::sync::oneshot::channel();
-            let stream =
-                Guarded { stream, idle: Box::pin(tokio::time::sleep(idle_max)), idle_max, _ended: ended };
-            if sender.send((stream, peer)).await.is_ok() {
-                // The sender is dropped with the connection, so that the listener's gauge is right.
-                drop(wait.await);
-            }
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.head_within)
+        .max_header_size(options.head_bytes_max)
+        .max_buf_size(options.head_bytes_max.max(64 * 1024));
+    let service = TowerToHyperService::new(router);
+    let branch = tasks.clone();
+    let handler = move |stream: Stream, address: SocketAddr| {
+        let peer = Peer { address, tls: stream.is_tls() };
+        let stream = Guarded { stream, idle: Box::pin(tokio::time::sleep(idle_max)), idle_max };
+        one_connection(protocol.clone(), stream, peer, service.clone(), branch.clone())
+    };
+    listen::serve(listener, acceptor, options.listener, metrics, tasks, handler).await;
+    Ok(())
+}
+
+async fn one_connection(
+    protocol: http1::Builder,
+    stream: Guarded,
+    peer: Peer,
+    router: TowerToHyperService<Router>,
+    tasks: Tasks,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(peer));
+        // Handlers that only ask for the address find it under its usual type.
+        extensions.insert(ConnectInfo(peer.address));
+        let answer = router.call(request);
+        async move { answer.await.map(|response: Response<axum::body::Body>| response) }
+    });
+    let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = tasks.stopping() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
     };
-    tasks.spawn(listen::serve(listener, acceptor, options.listener, metrics, tasks.clone(), handler));
-    let incoming = Incoming { receiver, local };
-    let router = router.layer(axum::middleware::from_fn(with_socket_address));
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    let stop = tasks.stop_token();
-    axum::serve(incoming, service).with_graceful_shutdown(stop.cancelled_owned()).await
-}
-
-/// Handlers that only ask for the address find it under its usual type, too.
-async fn with_socket_address(
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    mut request: Request,
-    next: Next,
-) -> axum::response::Response {
-    request.extensions_mut().insert(ConnectInfo(peer.address));
-    next.run(request).await
-}
-
-struct Incoming {
-    receiver: mpsc::Receiver<(Guarded, Peer)>,
-    local: SocketAddr,
-}
-
-impl axum::serve::Listener for Incoming {
-    type Io = Guarded;
-    type Addr = Peer;
-
-    async fn accept(&mut self) -> (Guarded, Peer) {
-        match self.receiver.recv().await {
-            Some(accepted) => accepted,
-            // The accept loop has ended with its task branch; the shutdown signal ends this wait.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer { address: self.local, tls: false })
+    if let Err(error) = ended {
+        // Cut connections, heads that come too slowly, and bytes that are no HTTP.
+        tracing::debug!(%error, peer = %peer.address, "an HTTP connection ended early");
     }
 }
 
-impl Connected<IncomingStream<'_, Incoming>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Incoming>) -> Self {
-        *stream.remote_addr()
-    }
-}
-
-/// A connection that ends when no byte moves for too long, be it a client that sends a request byte by byte
-/// in hours or one that never reads its answer.
+/// A connection that ends when no byte moves for too long, such as one whose client never reads its answer.
 struct Guarded {
     stream: Stream,
     idle: Pin<Box<Sleep>>,
     idle_max: Duration,
-    _ended: tokio::sync::oneshot::Sender<()>,
 }
 
 impl Guarded {
@@ -151,7 +144,6 @@ impl Guarded {
         }
     }
 }
-
 impl AsyncRead for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,

@@ -4,7 +4,7 @@
 //! Knows: rustls, X.509, MQTT 3.1.1 packets, HTTP serving.
 //! Does not know: who may connect, what a topic or a route means, any room of the house.
 
-pub mod error;
+mod error;
 pub mod http;
 pub mod listen;
 pub mod mqtt;

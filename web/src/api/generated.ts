@@ -99,7 +99,8 @@ export interface paths {
          * Values as they change and the flow, as server-sent events.
          * @description `event: values` has `{"series":{"<id>":sample}}`: first all that are asked for (null where no value came
          *     yet), then those that changed, at most ten events a second. `event: flow` has the flow document once a
-         *     second. `event: end` says why the stream ends: `session-expired` or `shutting-down`.
+         *     second. `event: end` says why the stream ends: `session-expired`, `shutting-down`, or `too-slow` for a client
+         *     that took nothing for half a minute.
          *
          *     Role: viewer.
          */

@@ -1,8 +1,10 @@
-//! One live stream: looks ten times a second, sends what changed, waits for a slow client.
+//! One live stream: wakes when values came, sends what changed, waits for a slow client.
 
+use super::outbox::{Ended, Outbox, event};
 use super::{OpenStream, may_go_on};
 use crate::auth::principal::Principal;
 use crate::core::Core;
+use crate::flow::Newest;
 use crate::value::Sample;
 use axum::body::Bytes;
 use futures_util::stream::{self, Stream};
@@ -10,22 +12,21 @@ use gemba_api::StoredSample;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-/// People see no more than ten changes a second.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// So long after its end a session's stream ends too.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// Checks of streams that were opened at once are this far apart: a thousand of them must not ask the registry in one
+/// instant, again and again.
+const CHECKS_APART: Duration = Duration::from_millis(7);
 /// Comments keep proxies from closing a stream without events; the flow comes each second, so these are rare.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A client that takes nothing for so long is given up.
-const STALL_MAX: Duration = Duration::from_secs(60);
-/// Events on their way to the client; while they wait nothing is looked at, so that what changes meanwhile
-/// is sent once, with its newest value.
-const EVENTS_WAITING: usize = 2;
+/// A client that takes nothing for so long is cut.
+const STALL_MAX: Duration = Duration::from_secs(30);
 
 /// The events of a new stream. Its task ends with the client, the session or the console.
 pub(super) fn events(
@@ -34,9 +35,17 @@ pub(super) fn events(
     ids: Vec<u64>,
     guard: OpenStream,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
-    let (sender, receiver) = mpsc::channel(EVENTS_WAITING);
-    let flow = core.board.subscribe();
-    let live = Live { core: Arc::clone(core), principal, values: Values::new(ids), flow, sender };
+    let (outbox, receiver) = Outbox::new(STALL_MAX);
+    let (flow, pulse) = (core.board.subscribe(), core.streams.pulse.subscribe());
+    let live = Live {
+        core: Arc::clone(core),
+        principal,
+        number: guard.number,
+        values: Values::new(ids),
+        flow,
+        pulse,
+        outbox,
+    };
     core.tasks.spawn(async move {
         let _guard = guard;
         live.run().await;
@@ -47,87 +56,92 @@ pub(super) fn events(
 struct Live {
     core: Arc<Core>,
     principal: Principal,
+    number: u64,
     values: Values,
-    flow: watch::Receiver<Arc<Bytes>>,
-    sender: mpsc::Sender<Bytes>,
+    flow: watch::Receiver<Newest>,
+    pulse: watch::Receiver<u64>,
+    outbox: Outbox,
 }
 
-/// The client is gone.
-struct Gone;
+/// Why the console ends a stream.
+enum End {
+    Said(&'static str),
+    Client(Ended),
+}
+
+impl From<Ended> for End {
+    fn from(ended: Ended) -> Self {
+        Self::Client(ended)
+    }
+}
 
 impl Live {
     async fn run(mut self) {
         let core = Arc::clone(&self.core);
-        let reason = tokio::select! {
-            () = core.tasks.stopping() => Some("shutting-down"),
-            reason = self.send_all() => reason,
+        let end = tokio::select! {
+            () = core.tasks.stopping() => End::Said("shutting-down"),
+            end = self.send_all() => end,
         };
-        if let Some(reason) = reason {
-            // Best effort: a client that takes nothing does not learn why it ends.
-            let end = self.sender.try_send(event("end", &format!("{{\"reason\":\"{reason}\"}}")));
-            tracing::debug!(reason, told = end.is_ok(), "live stream ended");
+        let reason = match end {
+            End::Said(reason) => reason,
+            End::Client(Ended::Gone) => return,
+            End::Client(Ended::Stalled) => {
+                core.streams.stalled.add(1);
+                "too-slow"
+            }
+        };
+        self.outbox.end(reason);
+        tracing::debug!(reason, user = %self.principal.name, "live stream ended");
+    }
+
+    async fn send_all(&mut self) -> End {
+        match self.send_until_end().await {
+            Err(end) => end,
+            Ok(never) => match never {},
         }
     }
 
-    async fn send_all(&mut self) -> Option<&'static str> {
-        let (mut look, mut check, mut alive) = (ticks(LOOK_EVERY), ticks(CHECK_EVERY), ticks(KEEP_ALIVE));
-        check.reset();
-        alive.reset();
+    async fn send_until_end(&mut self) -> Result<Infallible, End> {
+        let first_check = CHECK_EVERY + CHECKS_APART * u32::try_from(self.number % 700).unwrap_or(0);
+        let (mut check, mut alive) = (ticks(first_check, CHECK_EVERY), ticks(KEEP_ALIVE, KEEP_ALIVE));
         self.flow.mark_changed();
-        let closed = self.sender.clone();
+        self.pulse.mark_changed();
+        let mut gone = pin!(self.outbox.gone());
         loop {
-            let sent = tokio::select! {
-                () = closed.closed() => Err(Gone),
-                _ = look.tick() => self.send_values().await,
-                changed = self.flow.changed() => match changed {
-                    Ok(()) => self.send_flow().await,
-                    Err(_) => return Some("shutting-down"),
-                },
+            tokio::select! {
+                () = &mut gone => return Err(Ended::Gone.into()),
+                beat = self.pulse.changed() => {
+                    beat.map_err(|_| End::Said("shutting-down"))?;
+                    self.send_values().await?;
+                }
+                changed = self.flow.changed() => {
+                    changed.map_err(|_| End::Said("shutting-down"))?;
+                    let event = self.flow.borrow_and_update().event.clone();
+                    self.outbox.send(event).await?;
+                }
                 _ = check.tick() => {
                     if !may_go_on(&self.core, &self.principal).await {
-                        return Some("session-expired");
+                        return Err(End::Said("session-expired"));
                     }
-                    Ok(())
                 }
-                _ = alive.tick() => self.send(Bytes::from_static(b":\n\n")).await,
-            };
-            if sent.is_err() {
-                return None;
+                _ = alive.tick() => self.outbox.send(Bytes::from_static(b":\n\n")).await?,
             }
         }
     }
 
-    async fn send_values(&mut self) -> Result<(), Gone> {
-        let place = patiently(self.sender.reserve()).await?;
-        if let Some(data) = self.values.look(&self.core) {
-            place.send(event("values", &data));
+    async fn send_values(&mut self) -> Result<(), Ended> {
+        self.outbox.room().await?;
+        match self.values.look(&self.core) {
+            Some(data) => self.outbox.send(event("values", &data)).await,
+            None => Ok(()),
         }
-        Ok(())
-    }
-
-    async fn send_flow(&mut self) -> Result<(), Gone> {
-        let json = self.flow.borrow_and_update().as_ref().clone();
-        self.send(event("flow", &String::from_utf8_lossy(&json))).await
-    }
-
-    async fn send(&self, event: Bytes) -> Result<(), Gone> {
-        patiently(self.sender.send(event)).await
     }
 }
 
-async fn patiently<T, E>(send: impl Future<Output = Result<T, E>>) -> Result<T, Gone> {
-    tokio::time::timeout(STALL_MAX, send).await.map_err(|_| Gone)?.map_err(|_| Gone)
-}
-
-fn ticks(period: Duration) -> Interval {
-    let mut ticks = interval(period);
+fn ticks(first: Duration, period: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + first, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-/// JSON text has no line breaks, so one data line holds it.
-fn event(name: &str, data: &str) -> Bytes {
-    format!("event: {name}\ndata: {data}\n\n").into()
 }
 
 /// What the client knows of the series that it asked for.

@@ -1,6 +1,7 @@
 //! Samples of a range: as one JSON page, or streamed as NDJSON or CSV.
 
 mod cursor;
+mod pieces;
 mod stream;
 
 use super::accept;

@@ -35,7 +35,7 @@ pub(crate) async fn metrics(State(core): State<Arc<Core>>) -> impl IntoResponse 
 #[utoipa::path(get, path = "/openapi.json", tag = "system",
     responses((status = 200, body = Object)))]
 pub(crate) async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], openapi::openapi_json())
+    ([(header::CONTENT_TYPE, "application/json")], openapi::served())
 }
 
 /// What runs here.

@@ -114,15 +114,17 @@ impl Request {
     pub(crate) async fn send(&self) -> Answer {
         let mut reader = self.open().await;
         let (status, headers) = head(&mut reader).await;
-        let chunked = headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked");
-        let (body, whole) = if chunked {
-            chunks(&mut reader).await
-        } else {
-            let mut body = Vec::new();
-            let read = reader.read_to_end(&mut body).await;
-            (body, read.is_ok())
-        };
+        let (body, whole) = body(&mut reader, &headers).await;
         Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned(), whole }
+    }
+
+    /// Sends it; headers and body as they came.
+    pub(crate) async fn send_raw(&self) -> (HashMap<String, String>, Vec<u8>) {
+        let mut reader = self.open().await;
+        let (_, headers) = head(&mut reader).await;
+        let (body, whole) = body(&mut reader, &headers).await;
+        assert!(whole, "the body came to its end");
+        (headers, body)
     }
 
     /// Sends it and reads events as they come.
@@ -142,6 +144,15 @@ async fn head(reader: &mut BufReader<TcpStream>) -> (u16, HashMap<String, String
         headers.insert(name.to_lowercase(), value.trim().to_owned());
     }
     (status, headers)
+}
+
+async fn body(reader: &mut BufReader<TcpStream>, headers: &HashMap<String, String>) -> (Vec<u8>, bool) {
+    if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+        return chunks(reader).await;
+    }
+    let mut body = Vec::new();
+    let read = reader.read_to_end(&mut body).await;
+    (body, read.is_ok())
 }
 
 async fn line(reader: &mut BufReader<TcpStream>) -> Option<String> {

@@ -4,6 +4,8 @@
 mod access;
 mod accounts;
 mod client;
+mod compression;
+mod floods;
 mod house;
 mod live;
 mod openapi;
