@@ -25,7 +25,8 @@ export async function visitByKeyboard({ page, base, journal, user, password }) {
       await page.keyboard.press(key);
       const now = await focus(page);
       if (now.role !== 'BODY' && !now.shown) unseen.add(`${now.role} ${now.name.slice(0, 40)}`);
-      if (now.name.includes(name)) return;
+      // The body has the text of the whole page, and so every name.
+      if (now.role !== 'BODY' && now.name.includes(name)) return;
       passed.push(now.name.slice(0, 24));
     }
     throw new Error(`Tab does not reach '${name}', only: ${[...new Set(passed)].join(' | ')}`);

@@ -49,7 +49,7 @@ pub(crate) fn edge(
             let stored = id.map(|id| stored(historian, id)).unwrap_or_default();
             let mut series = Series { name, offers, oracle, trace, told: 0 };
             series.compare(&stored);
-            counts.stored += stored.len() as u64;
+            counts.stored += distinct(&stored);
             if moment == Moment::AtTheEnd {
                 let none = Vec::new();
                 let gaps = id.and_then(|id| ledger.get(&id)).unwrap_or(&none);
@@ -100,6 +100,12 @@ fn stored(historian: &Historian, series: u64) -> Vec<(u64, i64)> {
         ControlFlow::Continue(())
     });
     if read.is_err() { Vec::new() } else { found }
+}
+
+/// How many different samples there are. Equal ones that came twice (an edge put back from a copy sends again) are
+/// folded within a file; across files they are seen twice until these are merged, which a restart may change.
+fn distinct(stored: &[(u64, i64)]) -> u64 {
+    stored.iter().collect::<BTreeSet<_>>().len() as u64
 }
 
 /// One series under comparison.
