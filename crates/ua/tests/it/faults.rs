@@ -128,8 +128,13 @@ async fn a_full_subscription_sends_its_items_into_further_ones_and_the_next_star
         SubscribedSession::start(options, vec![spec(30, 1000)], sink.cursors(), again.shared(), &tasks)
             .expect("starts");
     again.until("each item delivers", |record| record.values().len() == 30).await;
-    again.read(|record| assert_eq!(record.gaps(), [], "taken over, not made anew"));
-    assert_eq!(session.status().counters.creations, 0);
+    // Each is asked for by its id. This peer may fall silent after the transfer of a closed session's subscription, and
+    // is then subscribed anew; what is spread how is known in both cases, without a refusal.
+    let status = session.status();
+    assert_eq!(status.counters.transfers, 4);
+    assert_eq!(status.rejected, []);
+    let sizes: Vec<usize> = status.subscriptions.iter().map(|part| part.monitored).collect();
+    assert_eq!(sizes, [8, 8, 8, 6]);
     assert!(session.stop(true, STOP).await);
     drop((folder, peer));
 }
