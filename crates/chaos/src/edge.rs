@@ -45,6 +45,7 @@ pub(crate) struct Edge {
     running: Option<Tasks>,
     slot: watch::Sender<Option<StoreAndForward>>,
     is_stopping: Arc<AtomicBool>,
+    is_giving: Arc<AtomicBool>,
     is_wiped: Arc<AtomicBool>,
     network: Network,
     rng: Rng,
@@ -77,6 +78,7 @@ impl Edge {
             copy: None,
             running: None,
             is_stopping: Arc::default(),
+            is_giving: Arc::default(),
             is_wiped: Arc::default(),
             network,
             trace: trace.clone(),
@@ -91,6 +93,7 @@ impl Edge {
             oracle,
             slot: edge.slot.subscribe(),
             is_stopping: edge.is_stopping.clone(),
+            is_giving: edge.is_giving.clone(),
             is_wiped: edge.is_wiped.clone(),
             rng: Rng::new(edge.rng.clone().number()),
             time,
@@ -199,6 +202,11 @@ impl Edge {
     /// The machines offer nothing more.
     pub(crate) fn finish(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a delivery of a machine is under way.
+    pub(crate) fn is_given_something(&self) -> bool {
+        self.is_giving.load(Ordering::Relaxed)
     }
 
     /// Messages that wait for the hub; `None` while the edge is off.

@@ -31,6 +31,8 @@ pub(crate) struct Machine {
     /// The edge's queue, while it runs.
     pub(crate) slot: watch::Receiver<Option<StoreAndForward>>,
     pub(crate) is_stopping: Arc<AtomicBool>,
+    /// A delivery is under way, which the edge may not have counted yet.
+    pub(crate) is_giving: Arc<AtomicBool>,
     /// The edge's state was lost on purpose; the next start finds nothing.
     pub(crate) is_wiped: Arc<AtomicBool>,
     pub(crate) rng: Rng,
@@ -70,6 +72,7 @@ impl Machine {
 
     /// Works with one life of the edge.
     async fn serve(&mut self, queue: &StoreAndForward) {
+        self.is_giving.store(false, Ordering::Relaxed);
         self.resume(queue);
         for writer in 0..self.writers {
             if let Err(error) = queue.announce(self.description(writer)).await {
@@ -82,6 +85,7 @@ impl Machine {
         let mut under_way: VecDeque<UnderWay> = VecDeque::new();
         let mut next = Instant::now();
         loop {
+            self.is_giving.store(!under_way.is_empty(), Ordering::Relaxed);
             let may_offer = under_way.len() < UNDER_WAY_MAX && !self.is_stopping.load(Ordering::Relaxed);
             tokio::select! {
                 biased;

@@ -349,7 +349,8 @@ impl World {
     }
 
     fn is_drained(&self) -> bool {
-        self.edges.iter().all(|edge| edge.is_running() && edge.waiting() == Some(0))
-            && self.platform.behind() == Some(0)
+        let is_still =
+            |edge: &Edge| edge.is_running() && !edge.is_given_something() && edge.waiting() == Some(0);
+        self.edges.iter().all(is_still) && self.platform.behind() == Some(0)
     }
 }
