@@ -84,8 +84,14 @@ fn ledger(historian: &Historian) -> BTreeMap<u64, Vec<GapEntry>> {
     by_series
 }
 
-/// Value and source time of every sample, in the historian's order.
+/// Value and source time of every sample, in the historian's order. A disk that fails once gives an error and no
+/// samples; asked again, everything is there.
 fn stored(historian: &Historian, series: u64) -> Vec<(u64, i64)> {
+    const TRIES: usize = 3;
+    (0..TRIES).find_map(|_| read(historian, series)).unwrap_or_default()
+}
+
+fn read(historian: &Historian, series: u64) -> Option<Vec<(u64, i64)>> {
     let query =
         SampleQuery { series, from: DateTime::MIN, to: DateTime::from_ticks(i64::MAX), descending: false };
     let mut found = Vec::new();
@@ -99,7 +105,7 @@ fn stored(historian: &Historian, series: u64) -> Vec<(u64, i64)> {
         }));
         ControlFlow::Continue(())
     });
-    if read.is_err() { Vec::new() } else { found }
+    read.is_ok().then_some(found)
 }
 
 /// How many different samples there are. Equal ones that came twice (an edge put back from a copy sends again) are

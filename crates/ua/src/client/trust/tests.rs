@@ -360,7 +360,7 @@ fn whatever_is_refused_lies_where_a_person_finds_it() {
         let copy = store.rejected_copy(&certificate).expect("a copy");
         let read = fs::read(&copy).expect("readable");
         assert_eq!(read, certificate);
-        let error = crate::client::UaError::Certificate {
+        let error = UaError::Certificate {
             endpoint: "opc.tcp://a:1".into(),
             copy: Some(copy.clone()),
             source: error,
