@@ -89,7 +89,7 @@ impl History for Historian {
         let wanted = Wanted { series: query.series, range };
         let mut chunk = Vec::new();
         let mut stopped = false;
-        self.engine().scan(Scan { wanted, descending: query.descending }, &mut |row| {
+        let read = self.engine().scan(Scan { wanted, descending: query.descending }, &mut |row| {
             chunk.push(row.stored());
             if chunk.len() == CHUNK {
                 let flow = receiver(std::mem::take(&mut chunk));
@@ -102,7 +102,7 @@ impl History for Historian {
             // Nothing follows, so whether the receiver wants more does not matter.
             let _more = receiver(chunk);
         }
-        Ok(())
+        Ok(read?)
     }
 
     fn buckets(
@@ -119,7 +119,7 @@ impl History for Historian {
         }
         let mut buckets = Buckets::new(from.ticks(), to.ticks(), count);
         let wanted = Wanted { series, range: TimeRange::new(from.ticks(), to.ticks()) };
-        self.engine().aggregate(wanted, &mut buckets);
+        self.engine().aggregate(wanted, &mut buckets)?;
         Ok(buckets.finish())
     }
 

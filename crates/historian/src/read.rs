@@ -1,4 +1,5 @@
-//! Reading one series: files and memory merged in order, repeats folded, damage stepped over and named.
+//! Reading one series: files and memory merged in order, repeats folded, damage stepped over and named. What a disk
+//! refuses for the moment is no damage: the read fails, and may be repeated.
 
 pub(crate) mod buckets;
 pub(crate) mod fold;
@@ -6,7 +7,7 @@ pub(crate) mod merge;
 
 use crate::day::{Day, TimeRange};
 use crate::engine::{Engine, Snapshot};
-use crate::error::HistorianError;
+use crate::error::{HistorianError, Result};
 use crate::file::SampleFile;
 use crate::file::read::Wanted;
 use crate::row::Row;
@@ -29,9 +30,12 @@ pub(crate) struct Scan {
 
 impl Engine {
     /// Calls `emit` with each row of a range, in order, until it breaks.
-    pub(crate) fn scan(&self, scan: Scan, emit: &mut dyn FnMut(Row) -> ControlFlow<()>) {
+    ///
+    /// # Errors
+    /// The first file that the disk did not give; rows of others have been handed out.
+    pub(crate) fn scan(&self, scan: Scan, emit: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<()> {
         let mut folder = Folder::new(scan.descending);
-        let outcome = self.each_day(scan, |mut cursors, on_damage| match cursors.as_mut_slice() {
+        let (outcome, read) = self.each_day(scan, |mut cursors, on_damage| match cursors.as_mut_slice() {
             [only] if only.is_file() => {
                 folder.finish(emit)?;
                 only.drain(scan.descending, on_damage, emit)
@@ -47,12 +51,16 @@ impl Engine {
         if outcome.is_continue() {
             let _stopped = folder.finish(emit).is_break();
         }
+        read
     }
 
     /// Takes all rows of a range into intervals.
-    pub(crate) fn aggregate(&self, wanted: Wanted, buckets: &mut Buckets) {
+    ///
+    /// # Errors
+    /// The first file that the disk did not give.
+    pub(crate) fn aggregate(&self, wanted: Wanted, buckets: &mut Buckets) -> Result<()> {
         let scan = Scan { wanted, descending: false };
-        let _all = self.each_day(scan, |mut cursors, on_damage| {
+        let (_all, read) = self.each_day(scan, |mut cursors, on_damage| {
             if let [only] = cursors.as_mut_slice()
                 && only.is_file()
             {
@@ -71,29 +79,34 @@ impl Engine {
             // Repeats are of one time, and thus of one day.
             folder.finish(&mut push)
         });
+        read
     }
 
-    /// Calls `visit` with the sources of each day in which there may be rows, in order.
+    /// Calls `visit` with the sources of each day in which there may be rows, in order. Beside whether it went
+    /// through: the first error that is none of the data.
     fn each_day(
         &self,
         scan: Scan,
         mut visit: impl FnMut(Vec<Cursor>, &mut OnDamage<'_>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    ) -> (ControlFlow<()>, Result<()>) {
         let range = scan.wanted.range;
         if range.is_empty() {
-            return ControlFlow::Continue(());
+            return (ControlFlow::Continue(()), Ok(()));
         }
+        let mut read = Ok(());
         let snapshot = self.snapshot(scan.wanted);
         let mut days: Vec<Day> = days(&snapshot, range).into_iter().collect();
         if scan.descending {
             days.reverse();
         }
-        let mut on_damage = |file: &Arc<SampleFile>, group: usize, error: HistorianError| {
-            self.note_damage(file, Some(group), &error);
-        };
         let mut outcome = ControlFlow::Continue(());
         for (visited, day) in days.into_iter().enumerate() {
-            outcome = visit(self.cursors(&snapshot, day, scan), &mut on_damage);
+            let cursors = self.cursors(&snapshot, day, scan, &mut read);
+            let mut on_damage = |file: &Arc<SampleFile>, group: usize, error: HistorianError| {
+                self.note_damage(file, Some(group), &error);
+                keep_first(&mut read, error);
+            };
+            outcome = visit(cursors, &mut on_damage);
             if outcome.is_break() {
                 break;
             }
@@ -102,10 +115,10 @@ impl Engine {
             }
         }
         self.limit_footers(&snapshot.files, Day::of(i64::MAX));
-        outcome
+        (outcome, read)
     }
 
-    fn cursors(&self, snapshot: &Snapshot, day: Day, scan: Scan) -> Vec<Cursor> {
+    fn cursors(&self, snapshot: &Snapshot, day: Day, scan: Scan, read: &mut Result<()>) -> Vec<Cursor> {
         let wanted = scan.wanted;
         let mut cursors = Vec::new();
         for file in snapshot.files.day(day) {
@@ -121,7 +134,10 @@ impl Engine {
                         cursors.push(Cursor::file(Arc::clone(file), open, spans, Some(wanted)));
                     }
                 }
-                Err(error) => self.note_damage(file, None, &error),
+                Err(error) => {
+                    self.note_damage(file, None, &error);
+                    keep_first(read, error);
+                }
             }
         }
         for rows in &snapshot.memory {
@@ -132,6 +148,13 @@ impl Engine {
             }
         }
         cursors
+    }
+}
+
+/// Damage is in the ledger, and what is left may be read as if it were all; anything else is an error of the read.
+fn keep_first(read: &mut Result<()>, error: HistorianError) {
+    if read.is_ok() && !matches!(error, HistorianError::Damaged { .. }) {
+        *read = Err(error);
     }
 }
 

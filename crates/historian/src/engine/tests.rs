@@ -264,10 +264,18 @@ fn a_disk_that_fails_for_a_moment_is_no_corruption() {
     house.ingest();
     house.engine().flush_all().expect("flushes");
     house.reopen();
+    let mut refused = 0;
     for _ in 0..4 {
         house.disk.fail_next_read();
-        house.read(1);
+        match house.try_read(1, at(-86_400), at(86_400), false) {
+            Ok(all) => assert_eq!(values(&all).len(), 1, "never less than all without a word"),
+            Err(error) => {
+                assert_eq!(error.code().0, "GMB-HIS-001");
+                refused += 1;
+            }
+        }
     }
+    assert!(refused > 0, "the disk was asked");
     assert_eq!(values(&house.read(1)).len(), 1);
     assert!(house.gaps().is_empty(), "nothing is damaged: {:?}", house.gaps());
 }

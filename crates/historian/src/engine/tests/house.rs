@@ -93,13 +93,24 @@ impl House {
         to: DateTime,
         descending: bool,
     ) -> Vec<StoredSample> {
+        self.try_read(series, from, to, descending).expect("the disk gives every file")
+    }
+
+    /// The same, with what the disk says.
+    pub(super) fn try_read(
+        &self,
+        series: u64,
+        from: DateTime,
+        to: DateTime,
+        descending: bool,
+    ) -> crate::error::Result<Vec<StoredSample>> {
         let wanted = Wanted { series, range: TimeRange::new(from.ticks(), to.ticks()) };
         let mut samples = Vec::new();
-        self.engine().scan(Scan { wanted, descending }, &mut |row| {
+        let read = self.engine().scan(Scan { wanted, descending }, &mut |row| {
             samples.push(row.stored());
             ControlFlow::Continue(())
         });
-        samples
+        read.map(|()| samples)
     }
 
     /// Buckets as columns give them, which must be those of the rows.
@@ -107,11 +118,12 @@ impl House {
         let wanted = Wanted { series, range: TimeRange::new(from.ticks(), to.ticks()) };
         let empty = || Buckets::new(from.ticks(), to.ticks(), count);
         let (mut by_columns, mut by_rows) = (empty(), empty());
-        self.engine().aggregate(wanted, &mut by_columns);
-        self.engine().scan(Scan { wanted, descending: false }, &mut |row| {
+        self.engine().aggregate(wanted, &mut by_columns).expect("the disk gives every file");
+        let rows = self.engine().scan(Scan { wanted, descending: false }, &mut |row| {
             by_rows.push(&row);
             ControlFlow::Continue(())
         });
+        rows.expect("the disk gives every file");
         let (by_columns, by_rows) = (by_columns.finish(), by_rows.finish());
         assert_eq!(format!("{by_columns:?}"), format!("{by_rows:?}"));
         by_columns
