@@ -138,7 +138,8 @@ async fn main() -> Outcome {
         let rate =
             |index: usize| (now.get(index).unwrap_or(&0) - then.get(index).unwrap_or(&0)) as f64 / passed;
         println!(
-            "part {round}: {:.0} % of a core, {:.0} MB; {:.0} events/s, {:.2} MB/s, {:.0} answers/s of which {:.0} refused; the reader beside has {:.0} answers/s, refused {}; ended {}",
+            "part {round}: {:.0} % of a core, {:.0} MB; {:.0} events/s, {:.2} MB/s, {:.0} answers/s of which {:.0} refused; \
+             the reader beside has {:.0} answers/s, refused {}; ended {}",
             100.0 * (after.0 - before.0) / passed,
             after.1,
             rate(1),
