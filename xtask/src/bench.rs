@@ -48,6 +48,8 @@ struct Figure {
     platform: Usage,
     values: u64,
     seconds: f64,
+    /// Messages in all queues at the end: many when the load is more than was stored.
+    waiting: u64,
 }
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -147,6 +149,7 @@ fn idle(binary: &std::path::Path) -> Result<Figure> {
         platform: chain.platform()?.since(&platform),
         values: 0,
         seconds,
+        waiting: chain.messages_waiting()?,
     };
     Ok(figure)
 }
@@ -170,6 +173,7 @@ fn measure(binary: &std::path::Path, load: &Load, time: Duration) -> Result<Figu
         platform: chain.platform()?.since(&platform),
         values: delivered,
         seconds,
+        waiting: chain.messages_waiting()?,
     })
 }
 
@@ -190,18 +194,19 @@ impl Figure {
             "edge": { "cpuSecondsPerMillion": self.per_million(&self.edge), "rssMiB": self.edge.rss_mib },
             "platform": { "cpuSecondsPerMillion": self.per_million(&self.platform), "rssMiB": self.platform.rss_mib },
             "cores": self.cores(),
+            "messagesWaiting": self.waiting,
         })
     }
 }
 
 fn print(figures: &[Figure]) {
     run::say(
-        "| load | values/s stored | edge CPU s/M | edge MiB | platform CPU s/M | platform MiB | cores, both |",
+        "| load | values/s stored | edge CPU s/M | edge MiB | platform CPU s/M | platform MiB | cores, both | messages waiting |",
     );
-    run::say("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    run::say("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for figure in figures {
         run::say(&format!(
-            "| {}: {} | {:.0} | {:.3} | {} | {:.3} | {} | {:.3} |",
+            "| {}: {} | {:.0} | {:.3} | {} | {:.3} | {} | {:.3} | {} |",
             figure.load,
             figure.what,
             figure.values_per_second,
@@ -209,7 +214,8 @@ fn print(figures: &[Figure]) {
             figure.edge.rss_mib,
             figure.per_million(&figure.platform),
             figure.platform.rss_mib,
-            figure.cores()
+            figure.cores(),
+            figure.waiting
         ));
     }
 }

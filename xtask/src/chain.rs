@@ -22,6 +22,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) platform: &'a [&'a str],
 }
 
+/// A flow with fewer messages in its queues keeps up.
+const SETTLED: u64 = 500;
 /// How long starting and subscribing may take.
 const START: Duration = Duration::from_secs(240);
 
@@ -127,9 +129,18 @@ impl Chain {
                 && sources.iter().all(|source| source.get("state").and_then(Value::as_str) == Some("live"));
             (live && self.values().ok()? > 0).then_some(())
         })?;
-        // The first values of all items come at once; what is measured is the steady flow behind them.
+        // The first values of all items come at once, and new series are made for them; what is measured is the
+        // steady flow behind them.
+        wait("the first values to be stored", || (self.messages_waiting().ok()? < SETTLED).then_some(()))?;
         std::thread::sleep(Duration::from_secs(10));
-        Ok(())
+        wait("a steady flow", || (self.messages_waiting().ok()? < SETTLED).then_some(()))
+    }
+
+    /// Messages that wait in all queues together.
+    pub(crate) fn messages_waiting(&self) -> Result<u64> {
+        let flow = self.flow()?;
+        let stages = flow.get("stages").and_then(Value::as_array).cloned().unwrap_or_default();
+        Ok(stages.iter().filter_map(|stage| stage.get("queueMessages")?.as_u64()).sum())
     }
 
     /// What each stage reports.

@@ -2,7 +2,7 @@
 
 use crate::plan::{DataSetPlan, SessionPlan};
 use gemba_model::{
-    BuiltInType, ConfigurationVersion, DataSetMetaData, DataSetSource, DateTime, ExpandedNodeId,
+    BuiltInType, ConfigurationVersion, DataSetMetaData, DataSetSource, DateTime, ErrorCode, ExpandedNodeId,
     FieldMetaData, Guid, Namespace, WriterKey,
 };
 use std::collections::HashMap;
@@ -26,8 +26,12 @@ pub(crate) struct Writers {
 
 /// No id is left.
 #[derive(Debug, thiserror::Error)]
-#[error("GMB-FLD-005: more than 65,534 writers or writer groups; publish fewer, or from several edges")]
+#[error("{}: more than 65,534 writers or writer groups; publish fewer, or from several edges", Self::CODE)]
 pub(crate) struct TooManyWriters;
+
+impl TooManyWriters {
+    const CODE: ErrorCode = ErrorCode("GMB-FLD-005");
+}
 
 impl Writers {
     /// Takes over what was announced before.

@@ -223,7 +223,9 @@ async fn a_consumer_is_asked_to_commit_before_and_when_the_log_is_full() {
     world.log.commit("historian", 0, 15).await.expect("committed");
     assert!(!world.log.wants_commit(0, 15));
     // A full log wants every message.
-    (0..40).for_each(|_| drop(publish(&mut client, "d", "", &"x".repeat(1_000))));
+    for _ in 0..40 {
+        publish(&mut client, "d", "", &"x".repeat(1_000));
+    }
     gone(&mut client).await;
     world.ended(EndReason::LogUnavailable, 1).await;
     assert!(world.log.wants_commit(0, 16));
