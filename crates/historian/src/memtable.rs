@@ -19,19 +19,14 @@ const NONE: u32 = u32::MAX;
 /// waited for a description comes in one go.
 pub(crate) const ROWS_MAX: usize = 1 << 23;
 
-/// Rows of a block: memory is taken in pieces of 576 KiB, and days are told apart by block where they can be.
-const BLOCK_ROWS: usize = 1 << BLOCK_BITS;
-const BLOCK_BITS: u32 = 14;
-
-/// Rows in order of arrival.
-#[derive(Debug)]
-struct Block {
-    slots: Vec<Slot>,
-    /// The series of each slot.
-    series: Vec<u32>,
-    /// Smallest and largest time.
-    span: (i64, i64),
-}
+/// Rows whose days are told apart together where they can be.
+const BLOCK_ROWS: usize = 1 << 14;
+/// Rows for which room is made at once, 64 MiB of them. What is not used of it takes no memory, and pieces of 32 MiB and
+/// more are the only ones that an allocator is sure to give back: smaller ones stay with the thread that freed them,
+/// and a table's worth of memory with each thread that ever wrote one.
+const SLOTS_RESERVED: usize = 1 << 21;
+/// The same of their series, 32 MiB.
+const SERIES_RESERVED: usize = 1 << 23;
 
 /// What is known of a series at a glance.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +51,14 @@ impl Default for Head {
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
     heads: Vec<Head>,
-    blocks: Vec<Block>,
+    slots: Vec<Slot>,
+    /// The series of each slot.
+    series: Vec<u32>,
+    /// Smallest and largest time of each block.
+    spans: Vec<(i64, i64)>,
     messages: Vec<Place>,
     extras: Vec<Extra>,
     bytes: Vec<u8>,
-    rows: usize,
     /// Rows of each day but the current one.
     days: BTreeMap<Day, usize>,
     /// The day of the last row, its bounds, and its rows that are not in `days` yet.
@@ -69,11 +67,11 @@ pub(crate) struct Memtable {
 
 impl Memtable {
     pub(crate) const fn rows(&self) -> usize {
-        self.rows
+        self.slots.len()
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.blocks.len() * BLOCK_ROWS * (size_of::<Slot>() + size_of::<u32>())
+        self.rows() * (size_of::<Slot>() + size_of::<u32>())
             + self.bytes.capacity()
             + self.extras.capacity() * size_of::<Extra>()
             + self.heads.capacity() * size_of::<Head>()
@@ -116,7 +114,7 @@ impl Memtable {
             CellRef::Text(text) => (4, self.keep(text.as_bytes())),
             CellRef::Binary(bytes) => (5, self.keep(bytes)),
         };
-        let at = self.rows as u32;
+        let at = self.rows() as u32;
         let is_newest = self.is_newest(index, row);
         let mut previous = NONE;
         if let Some(head) = self.heads.get_mut(index) {
@@ -134,19 +132,16 @@ impl Memtable {
     }
 
     fn append(&mut self, time: i64, series: u32, slot: Slot) {
-        self.rows += 1;
-        if let Some(block) = self.blocks.last_mut()
-            && block.slots.len() < BLOCK_ROWS
-        {
-            block.span = (block.span.0.min(time), block.span.1.max(time));
-            block.slots.push(slot);
-            block.series.push(series);
-            return;
+        if self.slots.capacity() == 0 {
+            self.slots.reserve_exact(SLOTS_RESERVED);
+            self.series.reserve_exact(SERIES_RESERVED);
         }
-        let (mut slots, mut all) = (Vec::with_capacity(BLOCK_ROWS), Vec::with_capacity(BLOCK_ROWS));
-        slots.push(slot);
-        all.push(series);
-        self.blocks.push(Block { slots, series: all, span: (time, time) });
+        match self.spans.last_mut().filter(|_| !self.slots.len().is_multiple_of(BLOCK_ROWS)) {
+            Some(span) => *span = (span.0.min(time), span.1.max(time)),
+            None => self.spans.push((time, time)),
+        }
+        self.slots.push(slot);
+        self.series.push(series);
     }
 
     /// Whether a row sorts behind all rows of its series so far.
@@ -180,7 +175,7 @@ impl Memtable {
     }
 
     fn slot(&self, place: u32) -> Option<&Slot> {
-        self.blocks.get((place >> BLOCK_BITS) as usize)?.slots.get(place as usize % BLOCK_ROWS)
+        self.slots.get(place as usize)
     }
 
     fn place(&self, slot: &Slot) -> Place {

@@ -84,12 +84,13 @@ impl Memtable {
 
     /// Place and series of each row with a time in a range, in order of arrival.
     fn each(&self, range: TimeRange, mut visit: impl FnMut(u32, u32)) {
-        for (block, first) in self.blocks.iter().zip((0_u32..).step_by(BLOCK_ROWS)) {
-            let all = (first..).zip(&block.series);
-            if range.holds(block.span.0) && range.holds(block.span.1) {
+        let blocks = self.series.chunks(BLOCK_ROWS).zip(self.slots.chunks(BLOCK_ROWS));
+        for (((series, slots), span), first) in blocks.zip(&self.spans).zip((0_u32..).step_by(BLOCK_ROWS)) {
+            let all = (first..).zip(series);
+            if range.holds(span.0) && range.holds(span.1) {
                 all.for_each(|(at, series)| visit(at, *series));
-            } else if range.meets(block.span) {
-                let rows = all.zip(&block.slots).filter(|(_, slot)| range.holds(self.time(slot)));
+            } else if range.meets(*span) {
+                let rows = all.zip(slots).filter(|(_, slot)| range.holds(self.time(slot)));
                 rows.for_each(|((at, series), _)| visit(at, *series));
             }
         }
