@@ -153,7 +153,7 @@ pub(crate) struct Historian {
 
 impl Default for Historian {
     fn default() -> Self {
-        Self { retention_days: 0, memory_bytes_max: 64 << 20 }
+        Self { retention_days: 0, memory_bytes_max: 48 << 20 }
     }
 }
 

@@ -6,13 +6,15 @@
 //! `cargo run --release -p gemba-historian --example ingest -- [days] [both]`; `both` gives every value a
 //! server timestamp, and both timestamps odd ticks.
 
+mod common;
 #[path = "ingest/plant.rs"]
 mod plant;
 
+use common::{TextDocs, cpu, memory};
 use gemba_api::{EventLog, History, SampleQuery};
 use gemba_base::{SystemClock, Tasks};
 use gemba_historian::{Historian, HistorianOptions};
-use gemba_testkit::{MemoryDocs, MemoryLog};
+use gemba_testkit::MemoryLog;
 use plant::Plant;
 use std::error::Error;
 use std::fs;
@@ -23,26 +25,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// CPU seconds of this process so far.
-fn cpu() -> f64 {
-    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<f64> = text
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .map(|field| field.parse().unwrap_or(0.0))
-        .collect();
-    // User and system time in ticks of 10 ms.
-    fields.iter().skip(11).take(2).sum::<f64>() / 100.0
-}
-
-fn peak_mb() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) / 1024
-}
 
 fn bytes(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -130,7 +112,7 @@ async fn run(days: i64, both: bool, out: &mut impl Write) -> Result<()> {
     plant.announce(&log);
     let tasks = Tasks::new("bench");
     let shared: Arc<dyn EventLog> = Arc::new(log.clone());
-    let docs = Arc::new(MemoryDocs::default());
+    let docs = Arc::new(TextDocs::default());
     let clock = Arc::new(SystemClock::new());
     let historian = Historian::start(shared, docs, &folder, HistorianOptions::default(), clock, &tasks)?;
     historian.caught_up().await;
@@ -158,7 +140,7 @@ async fn run(days: i64, both: bool, out: &mut impl Write) -> Result<()> {
         out,
         "{values} values, {:.3} CPU s/M, {size:.2} B/sample, peak {} MB (log included)",
         spent / millions,
-        peak_mb()
+        memory("VmHWM")
     )?;
     columns(&folder, values, out)?;
     reads(&historian, &plant, days, out)?;

@@ -1,19 +1,19 @@
-//! Many series: 50,000 items at 10 Hz from one device through one partition, and 100,000 series at rest.
+//! Many series: 50,000 items at 10 Hz from one device through one partition; 337,500 with a value every 4 s; 100,000 at rest.
 //!
-//! `cargo run --release -p gemba-historian --example wide -- [series] [seconds]`: each series gets ten values a second, a quarter of
-//! them counters, for so many seconds of plant time, as fast as they are taken in. Then lists, searches, newest values,
-//! and a restart. Messages are UADP of 1,000 values with both timestamps.
+//! `cargo run --release -p gemba-historian --example wide -- [series] [seconds] [period]`: each series gets a value every
+//! `period` ms (100 when not said; one that divides 1,000, or a multiple of it, in which each second brings its share of
+//! each data set), a quarter of them counters, for so many seconds of plant time, as fast as they are taken in; files
+//! are merged every ten seconds of plant time. Then lists, searches, newest values, and a restart. Messages are UADP of
+//! data sets of 1,000 fields with both timestamps, from servers with 5,000 fields each.
 
-use gemba_api::log::properties;
-use gemba_api::{DeviceMessage, EventLog, History};
-use gemba_base::{Metrics, SystemClock, Tasks};
+mod common;
+
+use common::{Edge, TextDocs, VERSION, cpu, description, memory};
+use gemba_api::{DeviceMessage, History};
+use gemba_base::{Metrics, Tasks};
 use gemba_historian::{Historian, HistorianOptions};
-use gemba_model::{
-    BuiltInType, ConfigurationVersion, DataSetMetaData, DataSetSource, DateTime, FieldMetaData, Guid,
-    MessageId, NodeId, Sample, SampleBatch, Value, WriterKey,
-};
-use gemba_pubsub::{Limits, Outcome, PublisherId, uadp};
-use gemba_testkit::{MemoryDocs, MemoryLog};
+use gemba_model::{DataSetMetaData, DataSetSource, DateTime, Sample, SampleBatch, Value, WriterKey};
+use gemba_testkit::{ManualClock, MemoryLog};
 use std::error::Error;
 use std::fs;
 use std::io::Write;
@@ -24,98 +24,53 @@ use std::time::{Duration, Instant};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const FIELDS: u64 = 1_000;
-const VERSION: ConfigurationVersion = ConfigurationVersion { major: 1, minor: 1 };
+const WRITERS_OF_SERVER: u16 = 5;
+/// Seconds of plant time between two looks for files to merge.
+const COMPACT_EVERY: u64 = 10;
 
-fn stat(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) / 1024
+fn announced(writer: u16) -> DataSetMetaData {
+    let server = writer / WRITERS_OF_SERVER;
+    let source = DataSetSource {
+        endpoint_url: format!("opc.tcp://server{server}.plant.example:4840"),
+        application_uri: format!("urn:plant:server{server}"),
+    };
+    description(writer, FIELDS, source, ("tag", &format!("Line{writer}.Machine.tag")))
 }
 
-/// CPU seconds of this process so far.
-fn cpu() -> f64 {
-    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
-    // User and system time in ticks of 10 ms.
-    fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
-}
-
-struct Edge {
-    sequence: u64,
-    encoder: uadp::Encoder,
-    start: DateTime,
-}
-
-impl Edge {
-    fn message(&mut self, kind: &str, body: Vec<u8>, enqueued: DateTime) -> DeviceMessage {
-        let id = MessageId { producer: "edge".to_owned(), epoch: 1, sequence: self.sequence };
-        self.sequence += 1;
-        DeviceMessage {
-            device: "edge".to_owned(),
-            module: None,
-            enqueued,
-            system: vec![
-                (properties::MESSAGE_ID.to_owned(), id.to_string()),
-                (properties::CONTENT_TYPE.to_owned(), properties::UADP.to_owned()),
-            ],
-            properties: vec![(properties::KIND.to_owned(), kind.to_owned())],
-            body: body.into(),
-        }
-    }
-
-    fn announce(&mut self, writer: u16) -> DeviceMessage {
-        let field = |index: u64| FieldMetaData {
-            name: format!("tag{index}"),
-            data_set_field_id: Guid::default(),
-            built_in_type: BuiltInType::Double,
-            value_rank: -1,
-            node_id: NodeId::string(2, format!("Line{writer}.Machine.tag{index}")).into(),
-            attribute_id: 13,
-            unit: String::new(),
+/// One value of each of some fields of a writer.
+fn batch(writer: u16, turn: u64, time: DateTime, fields: impl Iterator<Item = u64>) -> SampleBatch {
+    let mut batch = SampleBatch::new(WriterKey { group: 1, writer }, VERSION);
+    for field in fields {
+        let noise = (turn * 31 + field * 17) % 1_000;
+        let source = time.saturating_add_ticks(noise as i64 * 7);
+        let value = if field % 4 == 0 {
+            Value::UInt32(turn as u32)
+        } else {
+            Value::Double((turn % 50) as f64 + noise as f64 / 100.0)
         };
-        let description = DataSetMetaData {
-            writer: WriterKey { group: 1, writer },
-            version: VERSION,
-            source: DataSetSource {
-                endpoint_url: "opc.tcp://plant:4840".to_owned(),
-                application_uri: "urn:plant".to_owned(),
-            },
-            fields: (0..FIELDS).map(field).collect(),
-            ..DataSetMetaData::default()
-        };
-        let publisher = PublisherId::from("edge");
-        let limits = Limits { max_message_bytes: usize::MAX, ..Limits::default() };
-        let body = uadp::encode_meta_data(&publisher, 1, &description, &limits).unwrap_or_default();
-        self.message(properties::KIND_METADATA, body, self.start)
-    }
-
-    /// One value of each field of a writer.
-    fn data(&mut self, writer: u16, turn: u64) -> Vec<DeviceMessage> {
-        let time = self.start.saturating_add_ticks(turn as i64 * 1_000_000);
-        let mut batch = SampleBatch::new(WriterKey { group: 1, writer }, VERSION);
-        for field in 0..FIELDS {
-            let noise = (turn * 31 + field * 17) % 1_000;
-            let source = time.saturating_add_ticks(noise as i64 * 7);
-            let value = if field % 4 == 0 {
-                Value::UInt32(turn as u32)
-            } else {
-                Value::Double((turn % 50) as f64 + noise as f64 / 100.0)
-            };
-            batch.samples.push(Sample {
-                field: field as u16,
-                source_timestamp: Some(source),
-                server_timestamp: Some(source.saturating_add_ticks(field as i64 * 11)),
-                value,
-                ..Sample::default()
-            });
-        }
-        let payloads = self.encoder.encode([&batch]).into_iter().filter_map(|outcome| match outcome {
-            Outcome::Payload(payload) => Some(payload.bytes),
-            Outcome::Refused(_) => None,
+        batch.samples.push(Sample {
+            field: field as u16,
+            source_timestamp: Some(source),
+            server_timestamp: Some(source.saturating_add_ticks(field as i64 * 11)),
+            value,
+            ..Sample::default()
         });
-        let payloads: Vec<Vec<u8>> = payloads.collect();
-        payloads.into_iter().map(|bytes| self.message(properties::KIND_DATA, bytes, time)).collect()
     }
+    batch
+}
+
+/// The messages of a second.
+fn second(edge: &mut Edge, writers: u16, period: u64, second: u64, start: DateTime) -> Vec<DeviceMessage> {
+    let (turns, share) = ((1_000 / period).max(1), (period / 1_000).max(1));
+    let mut messages = Vec::new();
+    for turn in second * turns..(second + 1) * turns {
+        let time = start.saturating_add_ticks((turn * 10_000_000 / turns) as i64);
+        for writer in 1..=writers {
+            let fields = (0..FIELDS).filter(|field| field % share == turn % share);
+            messages.extend(edge.data([&batch(writer, turn, time, fields)], time));
+        }
+    }
+    messages
 }
 
 /// Milliseconds of the best of some runs.
@@ -128,58 +83,96 @@ fn best(mut run: impl FnMut()) -> f64 {
     times.fold(f64::MAX, f64::min)
 }
 
-fn start(log: &MemoryLog, docs: &Arc<MemoryDocs>, folder: &Path, tasks: &Tasks) -> Result<Arc<Historian>> {
-    let shared: Arc<dyn EventLog> = Arc::new(log.clone());
-    let clock = Arc::new(SystemClock::new());
-    let options = HistorianOptions::default();
-    Ok(Historian::start(shared, docs.clone(), folder, options, clock, tasks)?)
+/// A historian and what it works on.
+struct House {
+    log: MemoryLog,
+    docs: Arc<TextDocs>,
+    clock: ManualClock,
+    folder: std::path::PathBuf,
 }
 
-async fn run(series: u64, seconds: u64, out: &mut impl Write) -> Result<()> {
-    let folder = std::env::temp_dir().join(format!("gemba-wide-{}", gemba_base::random::hex::<8>()));
-    let (log, docs) = (MemoryLog::new(1), Arc::new(MemoryDocs::default()));
-    let tasks = Tasks::new("bench");
-    let metrics = Metrics::default();
-    let historian = start(&log, &docs, &folder, &tasks)?;
-    historian.observe(&metrics);
-    let writers = (series / FIELDS) as u16;
-    let publisher = PublisherId::from("edge");
-    let start_time = DateTime::from_date(2025, 10, 20).unwrap_or(DateTime::MIN);
-    let mut edge =
-        Edge { sequence: 0, encoder: uadp::Encoder::new(publisher, Limits::default()), start: start_time };
+impl House {
+    fn start(&self) -> Result<Arc<Historian>> {
+        let folder: &Path = &self.folder;
+        let (log, options) = (Arc::new(self.log.clone()), HistorianOptions::default());
+        let clock = Arc::new(self.clock.clone());
+        Ok(Historian::start(log, self.docs.clone(), folder, options, clock, &Tasks::new("bench"))?)
+    }
+}
+
+/// CPU seconds of taking in and writing, and of merging.
+struct Spent {
+    ingest: f64,
+    compact: f64,
+    taken: f64,
+}
+
+async fn feed(
+    house: &House,
+    historian: &Historian,
+    writers: u16,
+    (seconds, period): (u64, u64),
+    out: &mut impl Write,
+) -> Result<Spent> {
+    let log = &house.log;
+    let start = gemba_base::Clock::now(&house.clock);
+    let mut edge = Edge::new("edge");
     for writer in 1..=writers {
-        log.append(0, edge.announce(writer));
+        log.append(0, edge.announce(&announced(writer), start));
     }
     let before = cpu();
     historian.caught_up().await;
-    writeln!(out, "{series} series announced: {:.2} CPU s, {} MB", cpu() - before, stat("VmRSS"))?;
-    let (mut values, mut spent, mut taken) = (0_u64, 0.0, 0.0);
-    for second in 0..seconds {
+    historian.flush().await?;
+    let series = u64::from(writers) * FIELDS;
+    writeln!(out, "{series} series announced: {:.2} CPU s, {} MB", cpu() - before, memory("VmRSS"))?;
+    let mut spent = Spent { ingest: 0.0, compact: 0.0, taken: 0.0 };
+    for now in 0..seconds {
         // Made first, so that the figures are the historian's alone.
-        let mut messages = Vec::new();
-        for turn in second * 10..second * 10 + 10 {
-            (1..=writers).for_each(|writer| messages.extend(edge.data(writer, turn)));
-        }
+        let messages = second(&mut edge, writers, period, now, start);
         let (before, clock) = (cpu(), Instant::now());
+        house.clock.advance(Duration::from_secs(1));
         for message in messages {
             log.append(0, message);
         }
         historian.caught_up().await;
-        spent += cpu() - before;
-        taken += clock.elapsed().as_secs_f64();
-        values += series * 10;
+        spent.ingest += cpu() - before;
+        spent.taken += clock.elapsed().as_secs_f64();
         log.trim(0, log.committed("historian", 0));
+        if now % COMPACT_EVERY == 0 {
+            let before = cpu();
+            historian.compact().await?;
+            spent.compact += cpu() - before;
+        }
     }
     let before = cpu();
     historian.flush().await?;
-    spent += cpu() - before;
+    spent.ingest += cpu() - before;
+    log.trim(0, log.committed("historian", 0));
+    Ok(spent)
+}
+
+async fn run(series: u64, seconds: u64, period: u64, out: &mut impl Write) -> Result<()> {
+    let start = DateTime::from_date(2025, 10, 20).unwrap_or(DateTime::MIN);
+    let house = House {
+        log: MemoryLog::new(1),
+        docs: Arc::new(TextDocs::default()),
+        clock: ManualClock::new(start),
+        folder: std::env::temp_dir().join(format!("gemba-wide-{}", gemba_base::random::hex::<8>())),
+    };
+    let metrics = Metrics::default();
+    let historian = house.start()?;
+    historian.observe(&metrics);
+    let writers = (series / FIELDS) as u16;
+    let values = u64::from(writers) * FIELDS * seconds * 1_000 / period;
+    let spent = feed(&house, &historian, writers, (seconds, period), out).await?;
     writeln!(
         out,
-        "{values} values: {:.3} CPU s/M, {:.0} values/s taken in, now {} MB, peak {} MB (log included)",
-        spent / values as f64 * 1e6,
-        values as f64 / taken,
-        stat("VmRSS"),
-        stat("VmHWM"),
+        "{values} values: {:.3} CPU s/M and {:.3} of merging, {:.0} values/s taken in, now {} MB, peak {} MB (log included)",
+        spent.ingest / values as f64 * 1e6,
+        spent.compact / values as f64 * 1e6,
+        values as f64 / spent.taken,
+        memory("VmRSS"),
+        memory("VmHWM"),
     )?;
     historian.observe(&metrics);
     for line in metrics.text().lines().filter(|line| !line.starts_with('#')) {
@@ -197,13 +190,17 @@ async fn run(series: u64, seconds: u64, out: &mut impl Write) -> Result<()> {
     assert!(historian.drain(Duration::from_secs(60)).await);
     drop(historian);
     let (before, clock) = (cpu(), Instant::now());
-    let tasks = Tasks::new("bench");
-    let historian = start(&log, &docs, &folder, &tasks)?;
+    let historian = house.start()?;
     let opened = clock.elapsed().as_secs_f64();
     assert!(historian.last(&ids).iter().all(Option::is_some));
-    writeln!(out, "restart: {:.0} ms, {:.2} CPU s (documents in memory)", opened * 1e3, cpu() - before)?;
+    writeln!(
+        out,
+        "restart: {:.0} ms, {:.2} CPU s (documents as text in memory)",
+        opened * 1e3,
+        cpu() - before
+    )?;
     assert!(historian.drain(Duration::from_secs(60)).await);
-    fs::remove_dir_all(&folder)?;
+    fs::remove_dir_all(&house.folder)?;
     Ok(())
 }
 
@@ -211,7 +208,8 @@ fn main() -> Result<()> {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
     let series = numbers.first().copied().unwrap_or(50_000);
     let seconds = numbers.get(1).copied().unwrap_or(20);
+    let period = numbers.get(2).copied().unwrap_or(100).max(1);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(run(series, seconds, &mut std::io::stdout().lock()))?;
+    runtime.block_on(run(series, seconds, period, &mut std::io::stdout().lock()))?;
     Ok(())
 }

@@ -1,26 +1,31 @@
 //! Descriptions of data sets by device, writer and version, with the series of their fields.
 
 mod document;
+mod slim;
 
 use crate::error::{HistorianError, Result};
 use document::DescriptionDocument;
 use gemba_api::docs::Expect;
 use gemba_api::{DocStore, Write};
 use gemba_model::{ConfigurationVersion, DataSetMetaData, WriterKey};
+use slim::{Fingerprint, fingerprint};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// Collection of descriptions in the document store.
 pub(crate) const COLLECTION: &str = "descriptions";
 /// Documents read at a time; each may be megabytes.
-const LOAD_PAGE: usize = 16;
+const LOAD_PAGE: usize = 4;
 /// Versions kept of each writer. Older ones are needed only by messages that are still under way.
 const VERSIONS_MAX: usize = 8;
 
 /// A description and where its values go.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Description {
+    /// Without nodes and units, once it is among the others.
     pub(crate) metadata: DataSetMetaData,
+    /// Of all that was announced.
+    fingerprint: Fingerprint,
     /// The series of each field.
     pub(crate) ids: Vec<u64>,
     pub(crate) producer: String,
@@ -97,13 +102,14 @@ impl Descriptions {
             }
             for document in page {
                 let read = serde_json::from_value::<DescriptionDocument>(document.value);
-                let read = read.map_err(|error| {
+                let read: DescriptionDocument = read.map_err(|error| {
                     HistorianError::Invalid(format!(
                         "the document {COLLECTION}/{} cannot be read: {error}",
                         document.key
                     ))
                 })?;
-                all.push(read.into());
+                let (device, description) = read.into();
+                all.push((device, description.slim()));
             }
         }
         all.sort_by_key(|(_, description)| description.revision);
@@ -121,7 +127,8 @@ impl Descriptions {
     /// The description with exactly this content, if it was announced before.
     pub(crate) fn known(&self, device: &str, metadata: &DataSetMetaData) -> Option<&Arc<Description>> {
         let all = self.devices.get(device)?.get(&metadata.writer)?;
-        all.iter().find(|known| known.metadata == *metadata)
+        let same = fingerprint(metadata);
+        all.iter().find(|known| known.metadata.version == metadata.version && known.fingerprint == same)
     }
 
     /// Series that some writer other than this one publishes now.
@@ -150,12 +157,13 @@ impl Descriptions {
         metadata: DataSetMetaData,
         ids: Vec<u64>,
     ) -> Result<(Arc<Description>, Vec<Write>)> {
-        let description = Arc::new(Description {
+        let description = Description {
+            fingerprint: fingerprint(&metadata),
             metadata,
             ids,
             producer: producer.to_owned(),
             revision: self.revision + 1,
-        });
+        };
         let value = serde_json::to_value(DescriptionDocument::new(device, &description))
             .map_err(|error| HistorianError::Invalid(format!("a description of {device}: {error}")))?;
         let key = key(device, &description.metadata);
@@ -168,7 +176,7 @@ impl Descriptions {
                 writes.push(Write::Delete { collection: COLLECTION, key, expect: Expect::Any });
             }
         }
-        Ok((description, writes))
+        Ok((Arc::new(description.slim()), writes))
     }
 
     /// Takes over what was written.

@@ -57,6 +57,8 @@ pub(crate) struct State {
     files: Arc<FileSet>,
     /// The newest sample of each series as of the last freeze, by id; the active table has newer ones.
     last: Arc<Vec<Option<Row>>>,
+    /// Bytes of texts and binaries in it.
+    last_bytes: usize,
     /// Version at the last sample of each series as of the last freeze, by id.
     changed: Vec<u64>,
     version: u64,

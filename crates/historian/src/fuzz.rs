@@ -2,8 +2,9 @@
 
 use crate::day::TimeRange;
 use crate::file::FileEntry;
+use crate::file::encode::GroupBuilder;
 use crate::file::io::PositionedFile;
-use crate::file::read::{Detail, OpenFile, Wanted};
+use crate::file::read::{Detail, OpenFile, Portions, Wanted};
 use crate::ledger::Ledger;
 use crate::manifest::{GapsDocument, Manifest};
 use crate::pending::{Pending, PendingDocument};
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A file that is never written to.
 #[derive(Debug)]
@@ -105,6 +107,12 @@ pub fn sample_file(bytes: &[u8]) {
             buckets.extend(&values);
             std::hint::black_box(buckets.finish());
         }
+    }
+    let mut portions = Portions::new(Arc::new(open));
+    while let Ok(Some(columns)) = portions.next_portion() {
+        let mut group = GroupBuilder::default();
+        group.append(&columns, 0..columns.rows(), true);
+        std::hint::black_box((columns.time_at(0), columns.rows(), group.rows()));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::file::read::Wanted;
 use crate::read::Scan;
 use crate::read::buckets::Buckets;
 use crate::row::Row;
-use crate::series::SeriesEntry;
+use crate::series::{SeriesEntry, Words};
 use crate::service::Historian;
 use gemba_api::flow::{FlowSource, Problem};
 use gemba_api::{
@@ -26,15 +26,15 @@ fn info(state: &State, entry: &SeriesEntry) -> SeriesInfo {
     let alias = entry.current().cloned().unwrap_or_default();
     SeriesInfo {
         id: entry.id,
-        name: alias.field,
+        name: alias.field.to_string(),
         node_id: entry.node.to_string(),
         attribute_id: entry.attribute,
-        source: alias.endpoint_url,
-        application_uri: alias.application_uri,
-        device: alias.device,
-        writer_group: alias.writer_group,
-        writer: alias.writer,
-        unit: entry.unit.clone(),
+        source: alias.way.endpoint_url.to_string(),
+        application_uri: alias.way.application_uri.to_string(),
+        device: alias.way.device.to_string(),
+        writer_group: alias.way.writer_group.to_string(),
+        writer: alias.way.writer.to_string(),
+        unit: entry.unit.to_string(),
         last: state.last(entry.id).as_ref().map(Row::stored),
     }
 }
@@ -56,9 +56,9 @@ impl History for Historian {
             None => 0,
         };
         let limit = limit.clamp(1, SERIES_PAGE_MAX);
-        let words: Vec<String> = search.split_whitespace().map(str::to_lowercase).collect();
+        let mut words = Words::new(search);
         Ok(self.engine().with_state(|state| {
-            let mut found = state.series.after(after).filter(|entry| entry.matches(&words));
+            let mut found = state.series.after(after).filter(|entry| words.match_series(entry));
             let items: Vec<SeriesInfo> = found.by_ref().take(limit).map(|entry| info(state, entry)).collect();
             let more = items.len() == limit && found.next().is_some();
             let continuation = items.last().filter(|_| more).map(|last| last.id.to_string());

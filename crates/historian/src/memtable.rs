@@ -1,51 +1,32 @@
-//! Samples that are not in a file yet, in 48 bytes each.
+//! Samples that are not in a file yet, in 36 bytes each.
 //!
 //! Rows are appended in order of arrival, because scattering them over thousands of buffers costs a cache miss
 //! each. Every row knows the one of its series before it, so that a series is read without a look at the others;
 //! a flush brings the rows of a day into the order of series by counting.
 
+mod slot;
+mod sweep;
+
 use crate::day::{Day, TimeRange};
-use crate::error::Result;
 use crate::row::{CellRef, Place, Row, RowKey, RowRef};
+use slot::{Extra, Slot};
 use std::collections::BTreeMap;
 use std::mem::size_of;
 
-/// A row with its text and place elsewhere.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    source: i64,
-    server: i64,
-    /// The scalar's bits, or start and length in the table's bytes.
-    bits: u64,
-    series: u32,
-    /// Index into the table's messages.
-    message: u32,
-    /// The row of the same series that came before, or [`NONE`].
-    previous: u32,
-    status: u32,
-    source_pico: u16,
-    server_pico: u16,
-    kind: u8,
-    flags: u8,
-}
-
-const HAS_SOURCE: u8 = 1;
-const HAS_SERVER: u8 = 2;
-const CELL_SHIFT: u8 = 2;
 /// No row.
 const NONE: u32 = u32::MAX;
+/// Rows at which a table is full whatever else is allowed: slots count rows and messages in 24 bits, and what
+/// waited for a description comes in one go.
+pub(crate) const ROWS_MAX: usize = 1 << 23;
 
-/// Rows of a block: memory is taken in pieces of 768 KiB, and days are told apart by block where they can be.
-const BLOCK_ROWS: usize = 1 << BLOCK_BITS;
-const BLOCK_BITS: u32 = 14;
-
-/// Rows in order of arrival.
-#[derive(Debug)]
-struct Block {
-    slots: Vec<Slot>,
-    /// Smallest and largest time.
-    span: (i64, i64),
-}
+/// Rows whose days are told apart together where they can be.
+const BLOCK_ROWS: usize = 1 << 14;
+/// Rows for which room is made at once, 64 MiB of them. What is not used of it takes no memory, and pieces of 32 MiB and
+/// more are the only ones that an allocator is sure to give back: smaller ones stay with the thread that freed them,
+/// and a table's worth of memory with each thread that ever wrote one.
+const SLOTS_RESERVED: usize = 1 << 21;
+/// The same of their series, 32 MiB.
+const SERIES_RESERVED: usize = 1 << 23;
 
 /// What is known of a series at a glance.
 #[derive(Debug, Clone, Copy)]
@@ -66,21 +47,18 @@ impl Default for Head {
     }
 }
 
-/// Rows of a day in order of series.
-struct Order {
-    /// Where the rows of each series end in `places`.
-    ends: Vec<u32>,
-    places: Vec<u32>,
-}
-
 /// Samples of all series. Ids are dense, so that they index a vector.
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
     heads: Vec<Head>,
-    blocks: Vec<Block>,
+    slots: Vec<Slot>,
+    /// The series of each slot.
+    series: Vec<u32>,
+    /// Smallest and largest time of each block.
+    spans: Vec<(i64, i64)>,
     messages: Vec<Place>,
+    extras: Vec<Extra>,
     bytes: Vec<u8>,
-    rows: usize,
     /// Rows of each day but the current one.
     days: BTreeMap<Day, usize>,
     /// The day of the last row, its bounds, and its rows that are not in `days` yet.
@@ -89,12 +67,13 @@ pub(crate) struct Memtable {
 
 impl Memtable {
     pub(crate) const fn rows(&self) -> usize {
-        self.rows
+        self.slots.len()
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.blocks.len() * BLOCK_ROWS * size_of::<Slot>()
+        self.rows() * (size_of::<Slot>() + size_of::<u32>())
             + self.bytes.capacity()
+            + self.extras.capacity() * size_of::<Extra>()
             + self.heads.capacity() * size_of::<Head>()
             + self.messages.capacity() * size_of::<Place>()
     }
@@ -135,7 +114,7 @@ impl Memtable {
             CellRef::Text(text) => (4, self.keep(text.as_bytes())),
             CellRef::Binary(bytes) => (5, self.keep(bytes)),
         };
-        let at = self.rows as u32;
+        let at = self.rows() as u32;
         let is_newest = self.is_newest(index, row);
         let mut previous = NONE;
         if let Some(head) = self.heads.get_mut(index) {
@@ -147,38 +126,22 @@ impl Memtable {
                 head.time = row.time;
             }
         }
-        self.append(
-            row.time,
-            Slot {
-                source: row.source.unwrap_or(0),
-                server: row.server.unwrap_or(0),
-                bits,
-                series: row.series as u32,
-                message: self.messages.len().saturating_sub(1) as u32,
-                previous,
-                status: row.status,
-                source_pico: row.source_pico,
-                server_pico: row.server_pico,
-                kind: row.kind,
-                flags: (tag << CELL_SHIFT)
-                    | if row.source.is_some() { HAS_SOURCE } else { 0 }
-                    | if row.server.is_some() { HAS_SERVER } else { 0 },
-            },
-        );
+        let message = self.messages.len().saturating_sub(1) as u32;
+        let slot = Slot::new(row, (tag, bits), message, previous, &mut self.extras);
+        self.append(row.time, row.series as u32, slot);
     }
 
-    fn append(&mut self, time: i64, slot: Slot) {
-        self.rows += 1;
-        if let Some(block) = self.blocks.last_mut()
-            && block.slots.len() < BLOCK_ROWS
-        {
-            block.span = (block.span.0.min(time), block.span.1.max(time));
-            block.slots.push(slot);
-            return;
+    fn append(&mut self, time: i64, series: u32, slot: Slot) {
+        if self.slots.capacity() == 0 {
+            self.slots.reserve_exact(SLOTS_RESERVED);
+            self.series.reserve_exact(SERIES_RESERVED);
         }
-        let mut slots = Vec::with_capacity(BLOCK_ROWS);
-        slots.push(slot);
-        self.blocks.push(Block { slots, span: (time, time) });
+        match self.spans.last_mut().filter(|_| !self.slots.len().is_multiple_of(BLOCK_ROWS)) {
+            Some(span) => *span = (span.0.min(time), span.1.max(time)),
+            None => self.spans.push((time, time)),
+        }
+        self.slots.push(slot);
+        self.series.push(series);
     }
 
     /// Whether a row sorts behind all rows of its series so far.
@@ -187,7 +150,7 @@ impl Memtable {
         if head.newest == NONE || head.time != row.time {
             return head.newest == NONE || head.time < row.time;
         }
-        self.slot(head.newest).is_none_or(|newest| key(newest, &self.messages) <= row.key())
+        self.slot(head.newest).is_none_or(|newest| self.key(newest) <= row.key())
     }
 
     fn count_day(&mut self, time: i64) {
@@ -212,16 +175,30 @@ impl Memtable {
     }
 
     fn slot(&self, place: u32) -> Option<&Slot> {
-        self.blocks.get((place >> BLOCK_BITS) as usize)?.slots.get(place as usize % BLOCK_ROWS)
+        self.slots.get(place as usize)
     }
 
-    fn row(&self, slot: &Slot) -> RowRef<'_> {
-        let place = place(slot, &self.messages);
+    fn place(&self, slot: &Slot) -> Place {
+        let none = Place { partition: 0, offset: 0, received: 0 };
+        self.messages.get(slot.message()).copied().unwrap_or(none)
+    }
+
+    fn time(&self, slot: &Slot) -> i64 {
+        slot.time().unwrap_or_else(|| self.place(slot).received)
+    }
+
+    fn key(&self, slot: &Slot) -> RowKey {
+        let place = self.place(slot);
+        (slot.time().unwrap_or(place.received), place.offset, place.partition)
+    }
+
+    fn row(&self, series: u64, slot: &Slot) -> RowRef<'_> {
+        let place = self.place(slot);
         let bytes = || {
             let (start, length) = ((slot.bits >> 32) as usize, (slot.bits & 0xFFFF_FFFF) as usize);
             self.bytes.get(start..start + length).unwrap_or_default()
         };
-        let cell = match slot.flags >> CELL_SHIFT {
+        let cell = match slot.tag() {
             1 => CellRef::F64(f64::from_bits(slot.bits)),
             2 => CellRef::I64(slot.bits as i64),
             3 => CellRef::U64(slot.bits),
@@ -229,18 +206,19 @@ impl Memtable {
             5 => CellRef::Binary(bytes()),
             _ => CellRef::Null,
         };
+        let times = slot.times(&self.extras);
         RowRef {
-            series: slot.series.into(),
-            time: time(slot, place),
-            source: (slot.flags & HAS_SOURCE != 0).then_some(slot.source),
-            server: (slot.flags & HAS_SERVER != 0).then_some(slot.server),
+            series,
+            time: slot.time().unwrap_or(place.received),
+            source: times.source,
+            server: times.server,
             received: place.received,
             offset: place.offset,
             partition: place.partition,
             status: slot.status,
-            source_pico: slot.source_pico,
-            server_pico: slot.server_pico,
-            kind: slot.kind,
+            source_pico: times.source_pico,
+            server_pico: times.server_pico,
+            kind: slot.kind(),
             cell,
         }
     }
@@ -251,9 +229,9 @@ impl Memtable {
         let mut next = head.last;
         let mut rows = Vec::new();
         while let Some(slot) = self.slot(next) {
-            next = slot.previous;
-            if range.holds(time(slot, place(slot, &self.messages))) {
-                rows.push(self.row(slot).to_row());
+            next = slot.previous();
+            if range.holds(self.time(slot)) {
+                rows.push(self.row(series, slot).to_row());
             }
         }
         rows.reverse();
@@ -263,104 +241,16 @@ impl Memtable {
         rows
     }
 
-    /// Calls `visit` with the rows of each series with times in a range, in order of series; each in order.
-    ///
-    /// # Errors
-    /// Those of `visit`.
-    pub(crate) fn sweep(
-        &self,
-        range: TimeRange,
-        mut visit: impl FnMut(&[RowRef<'_>]) -> Result<()>,
-    ) -> Result<()> {
-        let order = self.order(range);
-        let mut rows: Vec<RowRef<'_>> = Vec::new();
-        let mut start = 0;
-        for end in order.ends {
-            let places = order.places.get(start..end as usize).unwrap_or_default();
-            start = end as usize;
-            if places.is_empty() {
-                continue;
-            }
-            rows.clear();
-            rows.extend(places.iter().filter_map(|place| self.slot(*place)).map(|slot| self.row(slot)));
-            if !rows.is_sorted_by_key(RowRef::key) {
-                rows.sort_by_key(RowRef::key);
-            }
-            visit(&rows)?;
-        }
-        Ok(())
-    }
-
-    fn order(&self, range: TimeRange) -> Order {
-        let mut ends = vec![0_u32; self.heads.len() + 1];
-        let mut count = 0_u32;
-        self.each(range, |_, series| {
-            if let Some(rows) = ends.get_mut(series as usize + 1) {
-                *rows += 1;
-                count += 1;
-            }
-        });
-        // Where each series begins; moved on by each row of it, which leaves where it ends.
-        ends.iter_mut().fold(0, |sum, rows| {
-            *rows += sum;
-            *rows
-        });
-        let mut places = vec![0_u32; count as usize];
-        self.each(range, |place, series| {
-            if let Some(next) = ends.get_mut(series as usize)
-                && let Some(target) = places.get_mut(*next as usize)
-            {
-                *target = place;
-                *next += 1;
-            }
-        });
-        ends.pop();
-        Order { ends, places }
-    }
-
-    /// Place and series of each row with a time in a range, in order of arrival.
-    fn each(&self, range: TimeRange, mut visit: impl FnMut(u32, u32)) {
-        for (block, first) in self.blocks.iter().zip((0_u32..).step_by(BLOCK_ROWS)) {
-            if range.holds(block.span.0) && range.holds(block.span.1) {
-                block.slots.iter().zip(first..).for_each(|(slot, at)| visit(at, slot.series));
-            } else if range.meets(block.span) {
-                let inside = |slot: &Slot| range.holds(time(slot, place(slot, &self.messages)));
-                let rows = block.slots.iter().zip(first..).filter(|(slot, _)| inside(*slot));
-                rows.for_each(|(slot, at)| visit(at, slot.series));
-            }
-        }
-    }
-
     /// The row of a series that sorts last, and the version at the row that came last.
     pub(crate) fn newest(&self, series: u64) -> Option<(RowRef<'_>, u64)> {
         let head = self.heads.get(usize::try_from(series).ok()?)?;
-        Some((self.row(self.slot(head.newest)?), head.version))
+        Some((self.row(series, self.slot(head.newest)?), head.version))
     }
 
     /// One more than the largest id of a series.
     pub(crate) const fn series_end(&self) -> usize {
         self.heads.len()
     }
-}
-
-fn place(slot: &Slot, messages: &[Place]) -> Place {
-    let none = Place { partition: 0, offset: 0, received: 0 };
-    messages.get(slot.message as usize).copied().unwrap_or(none)
-}
-
-const fn time(slot: &Slot, place: Place) -> i64 {
-    if slot.flags & HAS_SOURCE != 0 {
-        slot.source
-    } else if slot.flags & HAS_SERVER != 0 {
-        slot.server
-    } else {
-        place.received
-    }
-}
-
-fn key(slot: &Slot, messages: &[Place]) -> RowKey {
-    let place = place(slot, messages);
-    (time(slot, place), place.offset, place.partition)
 }
 
 #[cfg(test)]
@@ -437,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_has_48_bytes() {
-        assert_eq!(size_of::<Slot>(), 48);
+    fn a_slot_is_half_a_line_of_the_cache() {
+        assert_eq!(size_of::<Slot>(), 32);
     }
 }

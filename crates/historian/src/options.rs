@@ -14,7 +14,7 @@ pub struct HistorianOptions {
     pub flush_interval: Duration,
     /// Days are deleted when they ended this long ago; `None` keeps them for ever.
     pub retention: Option<Duration>,
-    /// A day with more files than this is compacted.
+    /// A day has this many files that are not large at most; half as many of one size are merged into one.
     pub day_files_max: usize,
     /// Gap entries that the ledger keeps; beyond, the oldest closed ones go first and are counted.
     pub gaps_max: usize,
@@ -30,11 +30,11 @@ pub struct HistorianOptions {
 impl Default for HistorianOptions {
     fn default() -> Self {
         Self {
-            memtable_bytes_max: 64 << 20,
+            memtable_bytes_max: 48 << 20,
             memtable_rows_max: 2_000_000,
             flush_interval: Duration::from_secs(600),
             retention: None,
-            day_files_max: 8,
+            day_files_max: 48,
             gaps_max: 200_000,
             pending_bytes_max: 64 << 20,
             read_bytes: 1 << 20,

@@ -1,146 +1,25 @@
 //! The series dictionary: a surrogate id for each value of each node, for ever.
 
 mod document;
+mod entry;
 pub(crate) mod export;
 
 use crate::error::{HistorianError, Result};
 use document::SeriesDocument;
+use entry::Kinship;
+pub(crate) use entry::{Alias, SeriesEntry, Way, Words};
 use gemba_api::docs::Expect;
 use gemba_api::{DocStore, Write};
 use gemba_model::{DataSetMetaData, FieldMetaData};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Collection of the dictionary in the document store.
 pub(crate) const COLLECTION: &str = "series";
 /// Documents read at a time.
 const LOAD_PAGE: usize = 1_000;
-/// Ways to the same node that are remembered; beyond, the second oldest goes.
-const ALIASES_MAX: usize = 16;
-
-/// One way by which a series was announced.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Alias {
-    pub(crate) endpoint_url: String,
-    pub(crate) application_uri: String,
-    pub(crate) device: String,
-    pub(crate) writer_group: String,
-    pub(crate) writer: String,
-    pub(crate) field: String,
-}
-
-/// One series.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SeriesEntry {
-    pub(crate) id: u64,
-    /// The node in `nsu=` form; for publishers that do not tell nodes, `field:<group>/<writer>/<name>`.
-    pub(crate) node: Arc<str>,
-    pub(crate) attribute: u32,
-    pub(crate) unit: String,
-    /// Oldest first; the last is the one in use.
-    pub(crate) aliases: Vec<Alias>,
-    /// Lower-case text for searches.
-    text: Box<str>,
-}
-
-impl SeriesEntry {
-    fn new(id: u64, node: Arc<str>, attribute: u32, unit: String, aliases: Vec<Alias>) -> Self {
-        let mut entry = Self { id, node, attribute, unit, aliases, text: Box::default() };
-        entry.text = entry.search_text();
-        entry
-    }
-
-    fn search_text(&self) -> Box<str> {
-        let mut text = self.node.to_lowercase();
-        for alias in &self.aliases {
-            for part in [
-                &alias.field,
-                &alias.endpoint_url,
-                &alias.application_uri,
-                &alias.device,
-                &alias.writer_group,
-                &alias.writer,
-            ] {
-                let part = part.to_lowercase();
-                if !text.contains(&part) {
-                    text.push('\n');
-                    text.push_str(&part);
-                }
-            }
-        }
-        text.into()
-    }
-
-    fn memory(&self) -> usize {
-        let texts = |alias: &Alias| {
-            [
-                &alias.endpoint_url,
-                &alias.application_uri,
-                &alias.device,
-                &alias.writer_group,
-                &alias.writer,
-                &alias.field,
-            ]
-            .map(String::len)
-            .iter()
-            .sum::<usize>()
-        };
-        let aliases: usize = self.aliases.iter().map(|alias| size_of::<Alias>() + texts(alias)).sum();
-        size_of::<Self>() + self.node.len() * 2 + self.unit.len() + self.text.len() + aliases
-    }
-
-    pub(crate) fn matches(&self, words: &[String]) -> bool {
-        words.iter().all(|word| self.text.contains(word.as_str()))
-    }
-
-    pub(crate) fn current(&self) -> Option<&Alias> {
-        self.aliases.last()
-    }
-
-    /// Whether an announcement is of this very series, or could be: see [`SeriesDictionary::plan`].
-    fn kinship(&self, endpoint_url: &str, application_uri: &str) -> Kinship {
-        let same_uri =
-            |alias: &Alias| !application_uri.is_empty() && alias.application_uri == application_uri;
-        let at_url = || self.aliases.iter().filter(|alias| alias.endpoint_url == endpoint_url);
-        let uri_known = at_url().any(|alias| !alias.application_uri.is_empty());
-        if at_url().next().is_some() {
-            if application_uri.is_empty() || !uri_known || at_url().any(same_uri) {
-                return Kinship::Same;
-            }
-            return Kinship::Successor;
-        }
-        if self.aliases.iter().any(same_uri) { Kinship::Successor } else { Kinship::None }
-    }
-
-    fn learn(&mut self, alias: Alias, unit: &str) -> bool {
-        let mut changed = false;
-        if self.aliases.last() != Some(&alias) {
-            self.aliases.retain(|known| *known != alias);
-            self.aliases.push(alias);
-            if self.aliases.len() > ALIASES_MAX {
-                self.aliases.remove(1);
-            }
-            changed = true;
-        }
-        if self.unit != unit {
-            unit.clone_into(&mut self.unit);
-            changed = true;
-        }
-        if changed {
-            self.text = self.search_text();
-        }
-        changed
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kinship {
-    /// Same endpoint URL, and nothing says that another server answers there.
-    Same,
-    /// The server moved to another URL or was given another name, if nobody publishes the old one any more.
-    Successor,
-    None,
-}
+/// Room for this part of the series is kept for more.
+const SPARE: usize = 16;
 
 /// What registering a description changes.
 #[derive(Debug, Default)]
@@ -166,11 +45,14 @@ fn key(id: u64) -> String {
     format!("{id:020}")
 }
 
-/// All series.
+/// All series. A plant has hundreds of thousands of them, so that each takes as little as it can.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesDictionary {
-    entries: BTreeMap<u64, SeriesEntry>,
-    by_node: HashMap<Arc<str>, Vec<u64>>,
+    /// By id, ascending.
+    entries: Vec<SeriesEntry>,
+    by_node: HashMap<Arc<str>, u64>,
+    /// Further series of nodes that have several.
+    namesakes: HashMap<Arc<str>, Vec<u64>>,
     /// Grows with each change.
     revision: u64,
     /// Memory of the entries.
@@ -180,6 +62,7 @@ pub(crate) struct SeriesDictionary {
 impl SeriesDictionary {
     pub(crate) fn load(docs: &dyn DocStore) -> Result<Self> {
         let mut dictionary = Self::default();
+        let mut ways = HashSet::new();
         let mut after: Option<String> = None;
         loop {
             let page = docs.list(COLLECTION, "", after.as_deref(), LOAD_PAGE)?;
@@ -195,24 +78,60 @@ impl SeriesDictionary {
                         document.key
                     ))
                 })?;
-                dictionary.insert(entry.into());
+                dictionary.insert(entry.into_entry(&mut ways));
             }
         }
     }
 
+    /// Where the series with an id is, or belongs. Ids have no gaps, unless documents were lost.
+    fn position(&self, id: u64) -> std::result::Result<usize, usize> {
+        let first = self.entries.first().map_or(0, |first| first.id);
+        let near = usize::try_from(id.wrapping_sub(first)).unwrap_or(usize::MAX);
+        if self.entries.get(near).is_some_and(|entry| entry.id == id) {
+            return Ok(near);
+        }
+        self.entries.binary_search_by_key(&id, |entry| entry.id)
+    }
+
     fn insert(&mut self, entry: SeriesEntry) {
         self.bytes += entry.memory();
-        let ids = self.by_node.entry(Arc::clone(&entry.node)).or_default();
-        if let Err(at) = ids.binary_search(&entry.id) {
-            ids.insert(at, entry.id);
-        }
-        if let Some(old) = self.entries.insert(entry.id, entry) {
-            self.bytes = self.bytes.saturating_sub(old.memory());
+        match self.position(entry.id) {
+            Ok(at) => {
+                if let Some(known) = self.entries.get_mut(at) {
+                    self.bytes = self.bytes.saturating_sub(known.memory());
+                    *known = entry;
+                }
+            }
+            Err(at) => {
+                self.note_node(&entry);
+                if self.entries.len() == self.entries.capacity() {
+                    // Doubling would leave half of it unused.
+                    self.entries.reserve_exact(self.entries.len() / SPARE + LOAD_PAGE);
+                }
+                self.entries.insert(at, entry);
+            }
         }
     }
 
+    fn note_node(&mut self, entry: &SeriesEntry) {
+        match self.by_node.entry(Arc::clone(&entry.node)) {
+            std::collections::hash_map::Entry::Vacant(free) => drop(free.insert(entry.id)),
+            std::collections::hash_map::Entry::Occupied(first) => {
+                let more = self.namesakes.entry(Arc::clone(first.key())).or_default();
+                more.push(entry.id);
+                more.sort_unstable();
+            }
+        }
+    }
+
+    /// Series of a node, whatever the attribute.
+    fn of_node(&self, node: &str) -> impl Iterator<Item = &SeriesEntry> {
+        let more = self.namesakes.get(node).into_iter().flatten();
+        self.by_node.get(node).into_iter().chain(more).filter_map(|id| self.entry(*id))
+    }
+
     pub(crate) fn entry(&self, id: u64) -> Option<&SeriesEntry> {
-        self.entries.get(&id)
+        self.entries.get(self.position(id).ok()?)
     }
 
     /// Memory of the entries, roughly.
@@ -220,13 +139,13 @@ impl SeriesDictionary {
         self.bytes
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// One more than the largest id.
     pub(crate) fn end(&self) -> u64 {
-        self.entries.last_key_value().map_or(0, |(id, _)| id + 1)
+        self.entries.last().map_or(0, |last| last.id + 1)
     }
 
     pub(crate) const fn revision(&self) -> u64 {
@@ -235,12 +154,15 @@ impl SeriesDictionary {
 
     /// Series after an id, ascending.
     pub(crate) fn after(&self, id: u64) -> impl Iterator<Item = &SeriesEntry> {
-        self.entries.range(id.saturating_add(1)..).map(|(_, entry)| entry)
+        let at = self.position(id.saturating_add(1)).unwrap_or_else(|at| at);
+        self.entries.get(at..).unwrap_or_default().iter()
     }
 
     /// Series with ids in a range, at most `limit`.
     pub(crate) fn ids_between(&self, first: u64, last: u64, limit: usize) -> Vec<u64> {
-        self.entries.range(first..=last.max(first)).map(|(id, _)| *id).take(limit).collect()
+        let at = self.position(first).unwrap_or_else(|at| at);
+        let ids = self.entries.get(at..).unwrap_or_default().iter().map(|entry| entry.id);
+        ids.take_while(|id| *id <= last.max(first)).take(limit).collect()
     }
 
     /// Finds or allots the series of all fields of a description.
@@ -252,11 +174,12 @@ impl SeriesDictionary {
     /// because mixed histories can never be separated again, while a split one still is whole in two parts.
     pub(crate) fn plan(&self, device: &str, metadata: &DataSetMetaData, live: &dyn Fn(u64) -> bool) -> Plan {
         let mut plan = Plan::default();
-        let mut next = self.entries.last_key_value().map_or(1, |(id, _)| id + 1);
+        let mut next = self.end().max(1);
+        let way = Arc::new(Way::of(device, metadata));
         let mut fresh: HashMap<(Arc<str>, u32), u64> = HashMap::new();
         for field in &metadata.fields {
             let node: Arc<str> = node_text(field, metadata).into();
-            let alias = alias(device, field, metadata);
+            let alias = Alias { way: Arc::clone(&way), field: field.name.as_str().into() };
             let known = fresh.get(&(Arc::clone(&node), field.attribute_id)).copied();
             let id = known.or_else(|| self.find(&node, field.attribute_id, &alias, live));
             let id = id.unwrap_or_else(|| {
@@ -265,10 +188,14 @@ impl SeriesDictionary {
             });
             fresh.insert((Arc::clone(&node), field.attribute_id), id);
             plan.ids.push(id);
-            let before = plan.changed.get(&id).or_else(|| self.entries.get(&id)).cloned();
+            let before = plan.changed.get(&id).or_else(|| self.entry(id)).cloned();
             let is_new = before.is_none();
-            let mut entry = before.unwrap_or_else(|| {
-                SeriesEntry::new(id, node, field.attribute_id, field.unit.clone(), vec![])
+            let mut entry = before.unwrap_or_else(|| SeriesEntry {
+                id,
+                node,
+                attribute: field.attribute_id,
+                unit: field.unit.as_str().into(),
+                aliases: Vec::new(),
             });
             if entry.learn(alias, &field.unit) || is_new {
                 plan.changed.insert(id, entry);
@@ -278,14 +205,12 @@ impl SeriesDictionary {
     }
 
     fn find(&self, node: &str, attribute: u32, alias: &Alias, live: &dyn Fn(u64) -> bool) -> Option<u64> {
-        let entries = || {
-            let ids = self.by_node.get(node).map_or(&[][..], Vec::as_slice);
-            ids.iter().filter_map(|id| self.entries.get(id)).filter(|entry| entry.attribute == attribute)
-        };
-        let kin = |entry: &SeriesEntry| entry.kinship(&alias.endpoint_url, &alias.application_uri);
+        let entries = || self.of_node(node).filter(|entry| entry.attribute == attribute);
+        let kin = |entry: &SeriesEntry| entry.kinship(&alias.way.endpoint_url, &alias.way.application_uri);
         let same = || entries().filter(|entry| kin(entry) == Kinship::Same);
         // Where networks share an address, the device that told of a series first is the better guess.
-        let of_device = |entry: &&SeriesEntry| entry.aliases.iter().any(|known| known.device == alias.device);
+        let of_device =
+            |entry: &&SeriesEntry| entry.aliases.iter().any(|known| known.way.device == alias.way.device);
         let best = same().find(of_device).or_else(|| same().next());
         let successor = || entries().find(|entry| kin(entry) == Kinship::Successor && !live(entry.id));
         best.or_else(successor).map(|entry| entry.id)
@@ -307,21 +232,6 @@ fn node_text(field: &FieldMetaData, metadata: &DataSetMetaData) -> String {
         return format!("field:{}/{}/{}", metadata.writer_group_name, metadata.writer_name, field.name);
     }
     text
-}
-
-fn alias(device: &str, field: &FieldMetaData, metadata: &DataSetMetaData) -> Alias {
-    let endpoint_url = match metadata.source.endpoint_url.as_str() {
-        "" => format!("device:{device}"),
-        url => url.to_owned(),
-    };
-    Alias {
-        endpoint_url,
-        application_uri: metadata.source.application_uri.clone(),
-        device: device.to_owned(),
-        writer_group: metadata.writer_group_name.clone(),
-        writer: metadata.writer_name.clone(),
-        field: field.name.clone(),
-    }
 }
 
 #[cfg(test)]

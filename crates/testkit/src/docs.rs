@@ -5,6 +5,7 @@ use gemba_api::{DocStore, Document, Etag, StoreError, Write};
 use gemba_model::ErrorCode;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 type Key = (&'static str, String);
@@ -77,10 +78,12 @@ impl DocStore for MemoryDocs {
     ) -> Result<Vec<Document>, StoreError> {
         let inner = self.0.lock();
         inner.alive()?;
-        let of_collection = inner.documents.iter().filter(|((name, _), _)| *name == collection);
-        let wanted = of_collection.filter(|((_, key), _)| {
-            key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after)
-        });
+        let start = match after.filter(|after| *after >= prefix) {
+            Some(after) => Bound::Excluded((collection, after.to_owned())),
+            None => Bound::Included((collection, prefix.to_owned())),
+        };
+        let wanted = inner.documents.range((start, Bound::Unbounded));
+        let wanted = wanted.take_while(|((name, key), _)| *name == collection && key.starts_with(prefix));
         Ok(wanted.map(|(_, document)| document.clone()).take(limit).collect())
     }
 

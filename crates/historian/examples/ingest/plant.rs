@@ -1,12 +1,8 @@
 //! The plant of the measurement: 10,000 series on 4 edges.
 
+use crate::common::{Edge, VERSION, description};
 use gemba_api::DeviceMessage;
-use gemba_api::log::properties;
-use gemba_model::{
-    BuiltInType, ConfigurationVersion, DataSetMetaData, DataSetSource, DateTime, FieldMetaData, Guid,
-    MessageId, Sample, SampleBatch, StatusCode, Value, WriterKey,
-};
-use gemba_pubsub::{Limits, Outcome, PublisherId, uadp};
+use gemba_model::{DataSetSource, DateTime, Sample, SampleBatch, StatusCode, Value, WriterKey};
 use gemba_testkit::{MemoryLog, Rng};
 use std::collections::BTreeMap;
 
@@ -19,11 +15,6 @@ const EDGES: u32 = 4;
 /// Values that the edges collect together before each sends its part.
 const BATCH: usize = 2_000;
 
-struct Edge {
-    sequence: u64,
-    encoder: uadp::Encoder,
-}
-
 pub(crate) struct Plant {
     rng: Rng,
     values: Vec<f64>,
@@ -31,18 +22,12 @@ pub(crate) struct Plant {
     both: bool,
 }
 
-const VERSION: ConfigurationVersion = ConfigurationVersion { major: 1, minor: 1 };
-
 impl Plant {
     pub(crate) fn new(both: bool) -> Self {
-        let edge = |index: u32| Edge {
-            sequence: 0,
-            encoder: uadp::Encoder::new(PublisherId::from(format!("edge{index}")), Limits::default()),
-        };
         Self {
             rng: Rng::new(7),
             values: vec![50.0; SERIES as usize],
-            edges: (0..EDGES).map(edge).collect(),
+            edges: (0..EDGES).map(|index| Edge::new(format!("edge{index}"))).collect(),
             both,
         }
     }
@@ -53,51 +38,18 @@ impl Plant {
     }
 
     pub(crate) fn announce(&mut self, log: &MemoryLog) {
+        let now = self.start();
         for writer in 1..=WRITERS {
-            let field = |index: u16| FieldMetaData {
-                name: format!("f{index}"),
-                data_set_field_id: Guid::default(),
-                built_in_type: BuiltInType::Double,
-                value_rank: -1,
-                node_id: gemba_model::NodeId::string(2, format!("w{writer}.f{index}")).into(),
-                attribute_id: 13,
-                unit: String::new(),
+            let source = DataSetSource {
+                endpoint_url: "opc.tcp://plant:4840".to_owned(),
+                application_uri: String::new(),
             };
-            let description = DataSetMetaData {
-                writer: WriterKey { group: 1, writer },
-                version: VERSION,
-                source: DataSetSource {
-                    endpoint_url: "opc.tcp://plant:4840".to_owned(),
-                    application_uri: String::new(),
-                },
-                fields: (0..FIELDS).map(field).collect(),
-                ..DataSetMetaData::default()
-            };
+            let names = ("f", format!("w{writer}.f"));
+            let description = description(writer, FIELDS.into(), source, (names.0, &names.1));
             let edge = u32::from(writer) % EDGES;
-            let publisher = PublisherId::from(format!("edge{edge}"));
-            let body = uadp::encode_meta_data(&publisher, 1, &description, &Limits::default());
-            let now = self.start();
-            let message = self.message(edge, properties::KIND_METADATA, body.unwrap_or_default(), now);
-            log.append(edge, message);
-        }
-    }
-
-    fn message(&mut self, edge: u32, kind: &str, body: Vec<u8>, enqueued: DateTime) -> DeviceMessage {
-        let sequence = self.edges.get_mut(edge as usize).map_or(0, |edge| {
-            edge.sequence += 1;
-            edge.sequence - 1
-        });
-        let id = MessageId { producer: format!("edge{edge}"), epoch: 1, sequence };
-        DeviceMessage {
-            device: format!("edge{edge}"),
-            module: None,
-            enqueued,
-            system: vec![
-                (properties::MESSAGE_ID.to_owned(), id.to_string()),
-                (properties::CONTENT_TYPE.to_owned(), properties::UADP.to_owned()),
-            ],
-            properties: vec![(properties::KIND.to_owned(), kind.to_owned())],
-            body: body.into(),
+            if let Some(from) = self.edges.get_mut(edge as usize) {
+                log.append(edge, from.announce(&description, now));
+            }
         }
     }
 
@@ -167,16 +119,8 @@ impl Plant {
     ) {
         let jitter = self.rng.below(50 * 10_000) as i64;
         let enqueued = self.start().saturating_add_ticks((second + 1) * SECOND + jitter);
-        let outcomes = match self.edges.get_mut(edge as usize) {
-            Some(edge) => edge.encoder.encode(batches.values()),
-            None => Vec::new(),
-        };
-        for outcome in outcomes {
-            if let Outcome::Payload(payload) = outcome {
-                let message = self.message(edge, properties::KIND_DATA, payload.bytes, enqueued);
-                messages.push((edge, message));
-            }
-        }
+        let Some(from) = self.edges.get_mut(edge as usize) else { return };
+        messages.extend(from.data(batches.values(), enqueued).into_iter().map(|message| (edge, message)));
     }
 }
 

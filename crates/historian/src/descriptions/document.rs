@@ -1,6 +1,6 @@
 //! A description as it stands in the document store.
 
-use super::Description;
+use super::{Description, fingerprint};
 use gemba_model::{
     BuiltInType, ConfigurationVersion, DataSetMetaData, DataSetSource, ExpandedNodeId, FieldMetaData, Guid,
     WriterKey,
@@ -99,6 +99,7 @@ impl From<DescriptionDocument> for (String, Description) {
             fields: fields.collect(),
         };
         let (producer, revision) = (document.producer, document.revision);
-        (document.device, Description { metadata, ids, producer, revision })
+        let fingerprint = fingerprint(&metadata);
+        (document.device, Description { metadata, fingerprint, ids, producer, revision })
     }
 }

@@ -1,22 +1,21 @@
 //! Fewer files: merging those of a day, deleting days that are too old.
 
+mod choice;
+mod merging;
+
 use super::Engine;
 use crate::day::Day;
-use crate::error::{HistorianError, Result};
+use crate::error::Result;
+use crate::file::read::Portions;
 use crate::file::received::ReceivedTable;
 use crate::file::write::SampleWriter;
 use crate::file::{FileEntry, SampleFile};
-use crate::read::fold::Folder;
-use crate::read::merge::{Cursor, Merge};
-use crate::row::Row;
-use std::ops::ControlFlow;
+use merging::RunMerge;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a day must be over, and its last value be here, before its files become one.
 const QUIET_AFTER: Duration = Duration::from_secs(3_600);
-/// The part of a day's rows that must be outside of its largest file for that to be worth it.
-const LATE_SHARE: u64 = 32;
 
 impl Engine {
     /// Merges the smaller files of one day that has too many. False when no day has.
@@ -41,57 +40,37 @@ impl Engine {
             inputs.sort_by_key(|file| file.entry.rows);
             let received = inputs.iter().map(|file| file.entry.received).max();
             let is_over = day.end() < quiet && received.is_some_and(|received| received < quiet);
-            let count = merge_count(&inputs, self.options.day_files_max, is_over);
-            inputs.truncate(count);
-            (inputs.len() > 1).then_some((*day, inputs))
+            let rows: Vec<u64> = inputs.iter().map(|file| file.entry.rows).collect();
+            let chosen = choice::choose(&rows, self.options.day_files_max, is_over);
+            let inputs = inputs.get(chosen).unwrap_or_default();
+            (inputs.len() > 1).then(|| (*day, inputs.to_vec()))
         })
     }
 
     fn merge_files(&self, day: Day, inputs: &[Arc<SampleFile>]) -> Result<FileEntry> {
         let number = self.flushed.lock().store.next_number();
         let name = format!("samples/{}/part-{number:08}-c.parquet", day.folder());
-        let mut cursors = Vec::with_capacity(inputs.len());
+        let mut sources = Vec::with_capacity(inputs.len());
         let mut received = Some(ReceivedTable::default());
         for file in inputs {
             let open = file.open().inspect_err(|error| self.note_damage(file, None, error))?;
             received = received.zip(open.received()).map(|(all, more)| all.merge(more));
-            let spans = open.all_spans();
-            cursors.push(Cursor::file(Arc::clone(file), open, spans, None));
+            sources.push(Portions::new(open));
         }
         let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received)?;
-        let mut failure: Option<HistorianError> = None;
-        let mut folder = Folder::new(false);
-        let mut write = |row: Row| match writer.push(&row.as_ref()) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
+        inputs.iter().for_each(|file| writer.note_received(file.entry.received));
+        if let Err(failure) = RunMerge::new(sources).write(&mut writer) {
+            if let (Some((source, group)), error) = (failure.source, &failure.error)
+                && let Some(file) = inputs.get(source)
+            {
+                // A damaged file stays as it is, outside of compactions: what can be read of it stays readable.
+                self.note_damage(file, Some(group), error);
             }
-        };
-        let mut damage = None;
-        let mut on_damage = |file: &Arc<SampleFile>, group: usize, error: HistorianError| {
-            damage = Some((Arc::clone(file), group, error));
-        };
-        let mut merge = Merge::new(cursors, false);
-        while let Some(row) = merge.next(&mut on_damage) {
-            if folder.push(row, &mut write).is_break() {
-                break;
-            }
+            return Err(failure.error);
         }
-        let _stopped = folder.finish(&mut write).is_break();
-        if let Some((file, group, error)) = damage {
-            // A damaged file stays as it is, outside of compactions: what can be read of it stays readable.
-            self.note_damage(&file, Some(group), &error);
-            return Err(error);
-        }
-        match failure {
-            Some(error) => Err(error),
-            None => {
-                let replaced: Vec<&str> = inputs.iter().map(|file| file.entry.path.as_str()).collect();
-                writer.note_origin(&self.covered(), &replaced, (0, 1));
-                writer.finish()
-            }
-        }
+        let replaced: Vec<&str> = inputs.iter().map(|file| file.entry.path.as_str()).collect();
+        writer.note_origin(&self.covered(), &replaced, (0, 1));
+        writer.finish()
     }
 
     /// Puts a merged file in the place of its inputs.
@@ -133,27 +112,4 @@ impl Engine {
         Arc::make_mut(&mut self.state.lock().files).remove(gone);
         Ok(count)
     }
-}
-
-/// How many of the files, smallest first, to merge: enough to keep the bound, and further ones as long as
-/// they are not much larger than what is merged anyway, so that large files are not written again and again.
-/// A day that is over becomes one file, unless that meant to write a large one again for a few late rows.
-fn merge_count(files: &[Arc<SampleFile>], files_max: usize, is_over: bool) -> usize {
-    let total: u64 = files.iter().map(|file| file.entry.rows).sum();
-    let largest = files.last().map_or(0, |file| file.entry.rows);
-    if is_over && files.len() > 1 && (total - largest) * LATE_SHARE >= total {
-        return files.len();
-    }
-    if files.len() <= files_max {
-        return 0;
-    }
-    let needed = (files.len() + 1).saturating_sub(files_max.max(1)).max(2);
-    let mut sum = 0;
-    for (index, file) in files.iter().enumerate() {
-        if index >= needed && file.entry.rows > sum * 2 {
-            return index;
-        }
-        sum += file.entry.rows;
-    }
-    files.len()
 }

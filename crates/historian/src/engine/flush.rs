@@ -66,18 +66,9 @@ impl Engine {
         if !Arc::ptr_eq(&flushed.pending, &frozen.pending) {
             manifest.pending = flushed.store.write_pending(number, &frozen.pending)?;
         }
-        let series = self.with_state(|state| {
-            let revision = state.series.revision();
-            (revision != flushed.series).then(|| (revision, export::table(&state.series)))
-        });
-        let mut revision = flushed.series;
-        if let Some((newer, table)) = series {
-            let name = format!("series/series-{number}.parquet");
-            let table =
-                table.map_err(|error| HistorianError::Invalid(format!("the series table: {error}")))?;
-            write_table(&*self.disk, &self.root, &name, &table)?;
-            manifest.series = Some(name);
-            revision = newer;
+        let revision = self.with_state(|state| state.series.revision());
+        if revision != flushed.series {
+            manifest.series = Some(self.write_series(number)?);
         }
         manifest.files.extend(files.iter().cloned());
         flushed.store.commit(manifest)?;
@@ -106,6 +97,9 @@ impl Engine {
             let received = ReceivedTable::for_rows(table.messages(), rows);
             let mut writer = SampleWriter::create(&*self.disk, &self.root, name, received)?;
             table.sweep(day.range(), |rows| {
+                if rows.is_sorted_by(|a, b| a.time < b.time) {
+                    return writer.extend(rows);
+                }
                 rows.chunk_by(|a, b| a.time == b.time).try_for_each(|group| match group {
                     [only] => writer.push(only),
                     _ => write_folded(&mut writer, group),
@@ -115,6 +109,20 @@ impl Engine {
             entries.push(writer.finish()?);
         }
         Ok(())
+    }
+
+    /// Writes the names of series; returns the file's name. Series that come meanwhile may be in it.
+    fn write_series(&self, number: u64) -> Result<String> {
+        let name = format!("series/series-{number}.parquet");
+        let mut after = 0;
+        write_table(&*self.disk, &self.root, &name, || {
+            let piece = self.with_state(|state| export::table(&state.series, after));
+            let (table, last) =
+                piece.map_err(|error| HistorianError::Invalid(format!("the series table: {error}")))?;
+            after = last.unwrap_or(after);
+            Ok(table)
+        })?;
+        Ok(name)
     }
 
     fn write_last(&self, frozen: &Frozen, number: u64) -> Result<Option<FileEntry>> {

@@ -6,7 +6,7 @@ use crate::decoder::{Batches, Decoded, Decoder, Encoding, Unreadable};
 use crate::descriptions::Description;
 use crate::error::Result;
 use crate::ledger::{Doubt, Told};
-use crate::memtable::Memtable;
+use crate::memtable::{Memtable, ROWS_MAX};
 use crate::pending::PendingMessage;
 use crate::producers::{Arrival, ProducerKey};
 use crate::row::{Place, RowRef};
@@ -74,7 +74,8 @@ impl Engine {
     fn make_room(&self) -> bool {
         let mut state = self.state.lock();
         let table = &state.active;
-        if table.rows() < self.options.memtable_rows_max && table.memory() < self.options.memtable_bytes_max {
+        let rows_max = self.options.memtable_rows_max.min(ROWS_MAX);
+        if table.rows() < rows_max && table.memory() < self.options.memtable_bytes_max {
             return true;
         }
         if state.frozen.len() >= FROZEN_MAX {
@@ -417,6 +418,7 @@ impl State {
                 *last = Some(row.to_row());
             }
         }
+        self.last_bytes = self.last.iter().flatten().map(|row| row.cell.bytes()).sum();
     }
 
     fn freeze(&mut self) {

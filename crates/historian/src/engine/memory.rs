@@ -69,7 +69,7 @@ impl Engine {
     /// Brings the gauges up to date.
     pub(crate) fn measure(&self, gauges: &MemoryGauges) {
         let options = &self.options;
-        let (files, newest) = self.with_state(|state| {
+        let files = self.with_state(|state| {
             let frozen: usize = state.frozen.iter().map(|frozen| frozen.memtable.memory()).sum();
             gauges.memtable.set(state.active.memory(), options.memtable_bytes_max);
             gauges.frozen.set(frozen, options.memtable_bytes_max.saturating_mul(super::FROZEN_MAX));
@@ -77,10 +77,9 @@ impl Engine {
             gauges.ledger.set(state.ledger.memory(), crate::ledger::memory(options.gaps_max));
             gauges.series.set(state.series.memory(), 0);
             gauges.series_count.set(state.series.len() as i64);
-            (state.files.clone(), state.last.clone())
+            gauges.newest.set(state.last.len() * size_of::<Option<Row>>() + state.last_bytes, 0);
+            state.files.clone()
         });
-        let rows = newest.len() * size_of::<Option<Row>>();
-        gauges.newest.set(rows + newest.iter().flatten().map(|row| row.cell.bytes()).sum::<usize>(), 0);
         gauges.footers.set(files.iter().map(|file| file.footer_bytes()).sum(), options.footer_bytes_max);
         gauges.files.set(files.iter().count() as i64);
     }

@@ -4,9 +4,11 @@ use super::{Counters, Engine, Flushed, State};
 use crate::descriptions::Descriptions;
 use crate::error::{HistorianError, Result};
 use crate::file::read::Detail;
-use crate::file::{FORMAT_VERSION, FileSet, SampleFile};
-use crate::manifest::ManifestStore;
+use crate::file::{FORMAT_VERSION, FileEntry, FileSet, SampleFile};
+use crate::ledger::Ledger;
+use crate::manifest::{Manifest, ManifestStore};
 use crate::options::HistorianOptions;
+use crate::pending::Pending;
 use crate::problems::Problems;
 use crate::producers::Producers;
 use crate::row::Row;
@@ -43,56 +45,39 @@ impl Engine {
             problems.set(&*clock, code, &root.display().to_string(), error.to_string(), RESTORE, 3);
         };
         opened.damaged.iter().for_each(report);
-        let last = readable(store.read_last(), report)?;
-        let ledger = readable(store.read_gaps(), report)?;
-        let pending = readable(store.read_pending(), report)?;
-        let (last_is_lost, ledger_is_lost, pending_is_lost) =
-            (last.is_none(), ledger.is_none(), pending.is_none());
-        let is_damaged = last_is_lost || ledger_is_lost || pending_is_lost;
-        let ledger = ledger.or_else(|| store.read_older_gaps()).unwrap_or_default();
-        let pending = pending.unwrap_or_default();
-        let mut files = FileSet::default();
-        for entry in &store.current.files {
-            files.insert(Arc::new(SampleFile::new(Arc::clone(&disk), &root, entry.clone())));
-        }
+        let snapshots = Snapshots::read(&store, report)?;
+        let lost = snapshots.lost();
+        // Before anything that is left over is deleted.
+        let ledger = snapshots.ledger.or_else(|| store.read_older_gaps()).unwrap_or_default();
+        let files = file_set(&disk, &root, &store.current.files);
         let series = SeriesDictionary::load(&*docs)?;
-        let mut last = last.unwrap_or_else(|| newest_rows(&files, &series));
-        let dirty_since = match &opened.recovered {
+        let mut last = snapshots.last.unwrap_or_else(|| newest_rows(&files, &series));
+        // What could not be read is written anew soon, and a new manifest, so that this is not done again.
+        let is_dirty = match &opened.recovered {
             None => {
                 store.remove_orphans();
-                // What could not be read is written anew soon.
-                is_damaged.then(|| clock.monotonic())
+                lost.any()
             }
             Some(found) => {
-                let text = format!(
-                    "The newest manifest in {} cannot be read; {} sample files that no manifest names were \
-                     taken over, and counts of producers may be too low",
-                    root.display(),
-                    found.files
-                );
-                let remedy = "Nothing needs to be done; look at the volume's health";
-                problems.set(&*clock, "GMB-HIS-003", &root.display().to_string(), text, remedy, 2);
+                report_recovery(&problems, &*clock, &root, found.files);
                 last.extend(found.last.values().cloned());
-                // A new manifest is written soon, so that this is not done again.
-                Some(clock.monotonic())
+                true
             }
         };
-        let (ledger, pending) = (Arc::new(ledger), Arc::new(pending));
+        let (ledger, pending) = (Arc::new(ledger), Arc::new(snapshots.pending.unwrap_or_default()));
         let last = by_id(last, series.end());
         let state = State {
             files: Arc::new(files),
+            last_bytes: last.iter().flatten().map(|row| row.cell.bytes()).sum(),
             last: Arc::new(last),
-            producers: Arc::new(Producers::from_entries(store.current.producers.clone())),
             ledger: Arc::clone(&ledger),
             pending: Arc::clone(&pending),
             series,
-            descriptions: Arc::new(Descriptions::load(&*docs)?),
-            consumed: store.current.covered.clone(),
-            heard: store.current.heard.clone(),
-            dirty_since,
+            dirty_since: is_dirty.then(|| clock.monotonic()),
             resync: opened.recovered.is_some(),
-            ..State::default()
+            ..State::of(&store.current, &*docs)?
         };
+        let flushed = lost.flushed(store, ledger, pending);
         let engine = Self {
             disk,
             root,
@@ -100,25 +85,95 @@ impl Engine {
             clock,
             docs,
             state: Mutex::new(state),
-            flushed: Mutex::new(Flushed {
-                store,
-                // Whatever is not what the file holds is written with the next flush.
-                ledger: if ledger_is_lost { Arc::default() } else { ledger },
-                pending: if pending_is_lost { Arc::default() } else { pending },
-                last_is_lost,
-                series: 0,
-                written: None,
-            }),
+            flushed: Mutex::new(flushed),
             compacting: Mutex::new(()),
             version: AtomicU64::new(0),
             problems,
             counters: Counters::default(),
         };
-        if pending_is_lost {
+        if lost.pending {
             engine.waiting_lost();
         }
         Ok(engine)
     }
+}
+
+impl State {
+    /// What a manifest says by itself, and the descriptions.
+    fn of(manifest: &Manifest, docs: &dyn DocStore) -> Result<Self> {
+        Ok(Self {
+            producers: Arc::new(Producers::from_entries(manifest.producers.clone())),
+            consumed: manifest.covered.clone(),
+            heard: manifest.heard.clone(),
+            descriptions: Arc::new(Descriptions::load(docs)?),
+            ..Self::default()
+        })
+    }
+}
+
+fn file_set(disk: &Arc<dyn Disk>, root: &Path, entries: &[FileEntry]) -> FileSet {
+    let mut files = FileSet::default();
+    for entry in entries {
+        files.insert(Arc::new(SampleFile::new(Arc::clone(disk), root, entry.clone())));
+    }
+    files
+}
+
+/// What the files beside the manifest hold; nothing where one is damaged.
+struct Snapshots {
+    last: Option<Vec<Row>>,
+    ledger: Option<Ledger>,
+    pending: Option<Pending>,
+}
+
+/// Which of them are.
+#[derive(Clone, Copy)]
+struct Lost {
+    last: bool,
+    ledger: bool,
+    pending: bool,
+}
+
+impl Snapshots {
+    fn read(store: &ManifestStore, report: impl Fn(&HistorianError)) -> Result<Self> {
+        Ok(Self {
+            last: readable(store.read_last(), &report)?,
+            ledger: readable(store.read_gaps(), &report)?,
+            pending: readable(store.read_pending(), &report)?,
+        })
+    }
+
+    const fn lost(&self) -> Lost {
+        Lost { last: self.last.is_none(), ledger: self.ledger.is_none(), pending: self.pending.is_none() }
+    }
+}
+
+impl Lost {
+    /// Whatever is not what the file holds is written with the next flush.
+    fn flushed(self, store: ManifestStore, ledger: Arc<Ledger>, pending: Arc<Pending>) -> Flushed {
+        Flushed {
+            store,
+            ledger: if self.ledger { Arc::default() } else { ledger },
+            pending: if self.pending { Arc::default() } else { pending },
+            last_is_lost: self.last,
+            series: 0,
+            written: None,
+        }
+    }
+
+    const fn any(self) -> bool {
+        self.last || self.ledger || self.pending
+    }
+}
+
+fn report_recovery(problems: &Problems, clock: &dyn Clock, root: &Path, files: usize) {
+    let text = format!(
+        "The newest manifest in {} cannot be read; {files} sample files that no manifest names were taken over, \
+         and counts of producers may be too low",
+        root.display(),
+    );
+    let remedy = "Nothing needs to be done; look at the volume's health";
+    problems.set(clock, "GMB-HIS-003", &root.display().to_string(), text, remedy, 2);
 }
 
 /// A snapshot file's content, or nothing when it is damaged, which is reported.

@@ -2,6 +2,7 @@
 
 mod damage;
 mod house;
+mod merging;
 mod model;
 mod random;
 

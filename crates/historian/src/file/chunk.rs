@@ -1,7 +1,8 @@
 //! Column chunks of a row group, with smallest and largest values of pages where readers look for them.
 //!
-//! Values go through the Parquet crate's own writer. Times, flags and offsets do not: it compares every value under
-//! the rules of its logical type, which costs more than everything else, and see [`super::delta`].
+//! Texts, bytes and what is finer than a microsecond go through the Parquet crate's own writer. Numbers do not: it
+//! compares every value under the rules of its logical type, which costs more than everything else, and see
+//! [`super::delta`].
 
 use super::columns::{PAGE_ROWS, ZSTD_VALUES};
 use super::delta::{self, Integer};
@@ -45,6 +46,16 @@ impl<T> Nullable<T> {
             self.levels.push(1);
         }
         self.values.push(value);
+    }
+
+    /// Puts a value into each of some rows that follow each other; the rows since the last value are null.
+    #[inline]
+    pub(super) fn extend(&mut self, row: usize, values: impl ExactSizeIterator<Item = T>) {
+        if !self.levels.is_empty() || self.values.len() < row {
+            self.fill(row);
+            self.levels.resize(row + values.len(), 1);
+        }
+        self.values.extend(values);
     }
 
     fn fill(&mut self, rows: usize) {
@@ -94,12 +105,35 @@ pub(super) const fn unsigned_64(value: i64) -> i64 {
     value ^ i64::MIN
 }
 
+/// A number that files keep as its bytes, least first.
+pub(super) trait Plain: Copy {
+    /// Appends the numbers.
+    fn encode(values: &[Self], out: &mut Vec<u8>);
+}
+
+impl Plain for i64 {
+    fn encode(values: &[Self], out: &mut Vec<u8>) {
+        out.reserve(size_of_val(values));
+        values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+    }
+}
+
+impl Plain for f64 {
+    fn encode(values: &[Self], out: &mut Vec<u8>) {
+        out.reserve(size_of_val(values));
+        values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+    }
+}
+
 /// Writes the chunks of a row group, in the order of the schema.
 pub(crate) struct Chunks<'a, 'b, W: Write> {
     pub(crate) group: &'a mut SerializedRowGroupWriter<'b, W>,
     pub(crate) schema: &'a SchemaDescriptor,
     pub(crate) properties: &'a WriterPropertiesPtr,
+    /// For times, flags and offsets.
     pub(crate) compressor: &'a mut Compressor<'static>,
+    /// For values.
+    pub(crate) values: &'a mut Compressor<'static>,
     /// All columns have this many rows.
     pub(crate) rows: usize,
     pub(crate) next: usize,
@@ -146,10 +180,32 @@ impl<W: Write + Send> Chunks<'_, '_, W> {
     where
         T::T: Integer,
     {
+        self.pages::<T>(column, rank, (Encoding::DELTA_BINARY_PACKED, delta::encode::<T::T>))
+    }
+
+    /// Writes the next column as it is. The Parquet crate's writer does the same, with a new compressor for each chunk
+    /// and a look at each level.
+    pub(super) fn plain<T: DataType>(&mut self, column: &Nullable<T::T>) -> Result<()>
+    where
+        T::T: Plain,
+    {
+        self.pages::<T>(column, None, (Encoding::PLAIN, <T::T as Plain>::encode))
+    }
+
+    fn pages<T: DataType>(
+        &mut self,
+        column: &Nullable<T::T>,
+        rank: Option<Rank<T::T>>,
+        (encoding, encode): (Encoding, fn(&[T::T], &mut Vec<u8>)),
+    ) -> Result<()>
+    where
+        T::T: Copy,
+    {
         let description = self.next();
         if column.values.is_empty() {
             return self.nulls::<T>(description);
         }
+        let compressor = if encoding == Encoding::PLAIN { &mut *self.values } else { &mut *self.compressor };
         let is_optional = description.max_def_level() > 0;
         let mut chunk = ChunkBuilder::new(T::get_physical_type(), rank.is_some());
         let mut rest = column.values.as_slice();
@@ -162,8 +218,8 @@ impl<W: Write + Send> Chunks<'_, '_, W> {
             if is_optional {
                 put_levels(column, rows.clone(), values.len(), &mut body);
             }
-            delta::encode(values, &mut body);
-            let packed = self.compressor.compress(&body)?;
+            encode(values, &mut body);
+            let packed = compressor.compress(&body)?;
             let bounds = rank.and_then(|rank| bounds(values, rank));
             if let (Some(rank), Some(page)) = (rank, bounds) {
                 let (min, max) = extent.unwrap_or(page);
@@ -172,7 +228,7 @@ impl<W: Write + Send> Chunks<'_, '_, W> {
                     if rank(page.1) > rank(max) { page.1 } else { max },
                 ));
             }
-            chunk.page(packed, body.len(), Encoding::DELTA_BINARY_PACKED, rows.len())?;
+            chunk.page(packed, body.len(), encoding, rows.len())?;
             chunk.bounds(bounds.zip(rank), rows.len() - values.len());
         }
         let nulls = (self.rows - column.values.len()) as u64;
@@ -318,8 +374,11 @@ fn put_run(rows: usize, level: u8, out: &mut Vec<u8>) {
     out.append(&mut body);
 }
 
-fn bounds<V: Copy>(values: &[V], rank: Rank<V>) -> Option<(V, V)> {
+fn bounds<V: Copy + PartialEq>(values: &[V], rank: Rank<V>) -> Option<(V, V)> {
     let first = *values.first()?;
+    if values.iter().all(|value| *value == first) {
+        return Some((first, first));
+    }
     let mut all = ((rank(first), first), (rank(first), first));
     for value in values {
         let rank = rank(*value);

@@ -86,10 +86,10 @@ pub(crate) fn schema() -> Arc<Schema> {
     ))
 }
 
-/// How the columns of values are written, dictionaries of what repeats and plain numbers; see `chunk` for the others.
+/// How the columns of texts and bytes are written, and tables; see `chunk` for the others.
 pub(crate) fn properties() -> WriterProperties {
     let path = |name: &str| ColumnPath::from(name);
-    let mut builder = WriterProperties::builder()
+    WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_VALUES).unwrap_or_default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
@@ -101,11 +101,8 @@ pub(crate) fn properties() -> WriterProperties {
             column_idx: 0,
             descending: false,
             nulls_first: false,
-        }]));
-    for name in [column::F64, column::I64, column::U64, column::BINARY] {
-        builder = builder
-            .set_column_dictionary_enabled(path(name), false)
-            .set_column_encoding(path(name), Encoding::PLAIN);
-    }
-    builder.build()
+        }]))
+        .set_column_dictionary_enabled(path(column::BINARY), false)
+        .set_column_encoding(path(column::BINARY), Encoding::PLAIN)
+        .build()
 }

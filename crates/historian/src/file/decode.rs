@@ -3,13 +3,17 @@
 use super::columns::column;
 use super::encode::SUB_PER_TICK;
 use super::received::{ReceivedTable, ticks};
-use crate::row::{Cell, Row, UNIX_EPOCH_TICKS};
+use crate::row::{self, Row, UNIX_EPOCH_TICKS};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Float64Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, UInt8Type,
     UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrowPrimitiveType, BinaryArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow_buffer::ScalarBuffer;
+use std::cell::Cell;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Values of columns that are the same in all rows, and therefore were not decoded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,20 +25,20 @@ pub(crate) struct Constants {
 }
 
 /// One column of a batch.
-enum Field<'a, T: ArrowPrimitiveType> {
+pub(super) enum Field<T: ArrowPrimitiveType> {
     /// All null, or not wanted.
     Absent,
     Constant(T::Native),
     /// Without nulls.
-    Dense(&'a [T::Native]),
-    Sparse(&'a PrimitiveArray<T>),
+    Dense(ScalarBuffer<T::Native>),
+    Sparse(PrimitiveArray<T>),
 }
 
-impl<'a, T: ArrowPrimitiveType> Field<'a, T> {
-    fn of(batch: &'a RecordBatch, name: &str) -> Self {
+impl<T: ArrowPrimitiveType> Field<T> {
+    fn of(batch: &RecordBatch, name: &str) -> Self {
         match batch.column_by_name(name).and_then(|array| array.as_primitive_opt::<T>()) {
-            Some(array) if array.null_count() == 0 => Self::Dense(array.values()),
-            Some(array) if array.null_count() < array.len() => Self::Sparse(array),
+            Some(array) if array.null_count() == 0 => Self::Dense(array.values().clone()),
+            Some(array) if array.null_count() < array.len() => Self::Sparse(array.clone()),
             _ => Self::Absent,
         }
     }
@@ -43,7 +47,8 @@ impl<'a, T: ArrowPrimitiveType> Field<'a, T> {
         constant.map_or(self, Self::Constant)
     }
 
-    fn at(&self, index: usize) -> Option<T::Native> {
+    #[inline]
+    pub(super) fn at(&self, index: usize) -> Option<T::Native> {
         match self {
             Self::Absent => None,
             Self::Constant(value) => Some(*value),
@@ -53,13 +58,14 @@ impl<'a, T: ArrowPrimitiveType> Field<'a, T> {
     }
 }
 
-struct TimeColumns<'a> {
-    ts: Field<'a, TimestampMicrosecondType>,
-    sub: Field<'a, UInt32Type>,
-    ticks: Field<'a, Int64Type>,
+/// The columns of one timestamp.
+pub(super) struct TimeFields {
+    pub(super) ts: Field<TimestampMicrosecondType>,
+    pub(super) sub: Field<UInt32Type>,
+    pub(super) ticks: Field<Int64Type>,
 }
 
-impl TimeColumns<'_> {
+impl TimeFields {
     fn at(&self, index: usize) -> (Option<i64>, u16) {
         let sub = self.sub.at(index).unwrap_or(0);
         let pico = (sub % SUB_PER_TICK) as u16;
@@ -74,42 +80,43 @@ impl TimeColumns<'_> {
 }
 
 /// Typed access to a record batch of a sample file.
-pub(crate) struct Columns<'a> {
-    series: Field<'a, UInt64Type>,
-    source: TimeColumns<'a>,
-    server: TimeColumns<'a>,
-    delay: Field<'a, Int32Type>,
-    received: Field<'a, TimestampMillisecondType>,
-    messages: Option<&'a ReceivedTable>,
-    kind: Field<'a, UInt8Type>,
-    f64: Field<'a, Float64Type>,
-    i64: Field<'a, Int64Type>,
-    u64: Field<'a, UInt64Type>,
-    string: Option<&'a StringArray>,
-    binary: Option<&'a BinaryArray>,
-    status: Field<'a, UInt32Type>,
-    partition: Field<'a, UInt32Type>,
-    offset: Field<'a, UInt64Type>,
+pub(crate) struct Columns {
+    pub(super) series: Field<UInt64Type>,
+    pub(super) source: TimeFields,
+    pub(super) server: TimeFields,
+    pub(super) delay: Field<Int32Type>,
+    pub(super) received: Field<TimestampMillisecondType>,
+    messages: Option<Arc<ReceivedTable>>,
+    pub(super) kind: Field<UInt8Type>,
+    pub(super) f64: Field<Float64Type>,
+    pub(super) i64: Field<Int64Type>,
+    pub(super) u64: Field<UInt64Type>,
+    pub(super) string: Option<StringArray>,
+    pub(super) binary: Option<BinaryArray>,
+    pub(super) status: Field<UInt32Type>,
+    pub(super) partition: Field<UInt32Type>,
+    pub(super) offset: Field<UInt64Type>,
     rows: usize,
     /// Where the last message was found.
-    message: std::cell::Cell<usize>,
+    message: Cell<usize>,
 }
 
-impl<'a> Columns<'a> {
+impl Columns {
     /// `messages` holds the receive times that are not in the batch.
     pub(crate) fn new(
-        batch: &'a RecordBatch,
+        batch: &RecordBatch,
         constants: Constants,
-        messages: Option<&'a ReceivedTable>,
+        messages: Option<Arc<ReceivedTable>>,
     ) -> Self {
+        let used = |name: &str| batch.column_by_name(name).filter(|array| array.null_count() < array.len());
         Self {
             series: Field::of(batch, column::SERIES).or(constants.series),
-            source: TimeColumns {
+            source: TimeFields {
                 ts: Field::of(batch, column::SOURCE_TS),
                 sub: Field::of(batch, column::SOURCE_SUB),
                 ticks: Field::of(batch, column::SOURCE_TICKS),
             },
-            server: TimeColumns {
+            server: TimeFields {
                 ts: Field::of(batch, column::SERVER_TS),
                 sub: Field::of(batch, column::SERVER_SUB),
                 ticks: Field::of(batch, column::SERVER_TICKS),
@@ -121,18 +128,22 @@ impl<'a> Columns<'a> {
             f64: Field::of(batch, column::F64),
             i64: Field::of(batch, column::I64),
             u64: Field::of(batch, column::U64),
-            string: batch.column_by_name(column::STRING).and_then(|array| array.as_string_opt()),
-            binary: batch.column_by_name(column::BINARY).and_then(|array| array.as_binary_opt()),
+            string: used(column::STRING).and_then(|array| array.as_string_opt().cloned()),
+            binary: used(column::BINARY).and_then(|array| array.as_binary_opt().cloned()),
             status: Field::of(batch, column::STATUS).or(constants.status),
             partition: Field::of(batch, column::PARTITION).or(constants.partition),
             offset: Field::of(batch, column::OFFSET),
             rows: batch.num_rows(),
-            message: std::cell::Cell::new(0),
+            message: Cell::new(0),
         }
     }
 
+    pub(crate) const fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Indexes of the rows of a series, which lie together.
-    pub(crate) fn rows_of(&self, series: u64) -> std::ops::Range<usize> {
+    pub(crate) fn rows_of(&self, series: u64) -> Range<usize> {
         match &self.series {
             Field::Dense(values) => {
                 values.partition_point(|&id| id < series)..values.partition_point(|&id| id <= series)
@@ -142,19 +153,54 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// The series of a row.
+    #[inline]
+    pub(crate) fn series_at(&self, index: usize) -> u64 {
+        self.series.at(index).unwrap_or(0)
+    }
+
+    /// Partition and offset of a row's message.
+    #[inline]
+    pub(crate) fn place_at(&self, index: usize) -> (u32, u64) {
+        (self.partition.at(index).unwrap_or(0), self.offset.at(index).unwrap_or(0))
+    }
+
+    /// The ticks by which a row sorts.
+    #[inline]
+    pub(crate) fn time_at(&self, index: usize) -> i64 {
+        if let Some(source) = self.source.at(index).0 {
+            return source;
+        }
+        // A delay says nothing without a source time.
+        self.server.at(index).0.unwrap_or_else(|| self.received_at(index))
+    }
+
+    /// Whether rows may hold texts or bytes.
+    pub(crate) const fn has_blobs(&self) -> bool {
+        self.string.is_some() || self.binary.is_some()
+    }
+
+    /// When the hub took a row's message, in ticks.
+    pub(super) fn received_at(&self, index: usize) -> i64 {
+        match self.received.at(index) {
+            Some(millis) => ticks(millis),
+            None => {
+                let (partition, offset) = self.place_at(index);
+                self.received(partition, offset)
+            }
+        }
+    }
+
     pub(crate) fn row(&self, index: usize) -> Row {
         let (source, source_pico) = self.source.at(index);
         let (server, server_pico) = self.server.at(index);
         let delayed =
             source.zip(self.delay.at(index)).map(|(ticks, delay)| ticks.saturating_add(delay.into()));
         let server = server.or(delayed);
-        let (offset, partition) = (self.offset.at(index).unwrap_or(0), self.partition.at(index).unwrap_or(0));
-        let received = match self.received.at(index) {
-            Some(millis) => ticks(millis),
-            None => self.received(partition, offset),
-        };
+        let (partition, offset) = self.place_at(index);
+        let received = self.received_at(index);
         Row {
-            series: self.series.at(index).unwrap_or(0),
+            series: self.series_at(index),
             time: source.or(server).unwrap_or(received),
             source,
             server,
@@ -171,28 +217,35 @@ impl<'a> Columns<'a> {
 
     /// Receive time of a message. The rows of a series mostly go through the table in its order.
     fn received(&self, partition: u32, offset: u64) -> i64 {
-        let Some(table) = self.messages else { return 0 };
+        let Some(table) = &self.messages else { return 0 };
         let (ticks, at) = table.ticks_near(partition, offset, self.message.get());
         self.message.set(at);
         ticks.unwrap_or(0)
     }
 
-    fn cell(&self, index: usize) -> Cell {
+    fn cell(&self, index: usize) -> row::Cell {
         if let Some(v) = self.f64.at(index) {
-            return Cell::F64(v);
+            return row::Cell::F64(v);
         }
         if let Some(v) = self.i64.at(index) {
-            return Cell::I64(v);
+            return row::Cell::I64(v);
         }
         if let Some(v) = self.u64.at(index) {
-            return Cell::U64(v);
+            return row::Cell::U64(v);
         }
-        if let Some(array) = self.string.filter(|array| index < array.len() && array.is_valid(index)) {
-            return Cell::Text(array.value(index).into());
+        if let Some(text) = self.text_at(index) {
+            return row::Cell::Text(text.into());
         }
-        if let Some(array) = self.binary.filter(|array| index < array.len() && array.is_valid(index)) {
-            return Cell::Binary(array.value(index).into());
-        }
-        Cell::Null
+        self.bytes_at(index).map_or(row::Cell::Null, |bytes| row::Cell::Binary(bytes.into()))
+    }
+
+    pub(super) fn text_at(&self, index: usize) -> Option<&str> {
+        let array = self.string.as_ref().filter(|array| index < array.len() && array.is_valid(index))?;
+        Some(array.value(index))
+    }
+
+    pub(super) fn bytes_at(&self, index: usize) -> Option<&[u8]> {
+        let array = self.binary.as_ref().filter(|array| index < array.len() && array.is_valid(index))?;
+        Some(array.value(index))
     }
 }

@@ -60,6 +60,13 @@ pub(super) fn encode<T: Integer>(values: &[T], out: &mut Vec<u8>) {
     put(out, MINI_BLOCKS as u64);
     put(out, values.len() as u64);
     put_signed(out, values.first().map_or(0, |first| first.wide()));
+    if let [first, rest @ ..] = values
+        && rest.iter().all(|value| value.wide() == first.wide())
+    {
+        // Flags are the same on most pages: the bytes are those of the way below, without a look at each difference.
+        rest.chunks(block).for_each(|_| out.extend_from_slice(&[0; 1 + MINI_BLOCKS]));
+        return;
+    }
     let mut differences: Vec<i64> = Vec::with_capacity(block);
     let mut rest = values;
     while let [before, after @ ..] = rest

@@ -1,5 +1,7 @@
 //! Rows to the columns of a row group.
 
+mod append;
+
 use super::chunk::{Chunks, Nullable, signed, unsigned, unsigned_64};
 use super::received::millis;
 use crate::day::in_calendar;
@@ -124,24 +126,41 @@ impl GroupBuilder {
     }
 
     /// Appends a row; without `received` its receive time is left to the file's table, unless it has no other.
-    #[inline]
     pub(crate) fn push(&mut self, row: &RowRef<'_>, received: bool) {
+        self.extend(std::slice::from_ref(row), received);
+    }
+
+    /// Appends rows of one series, column by column, as many [`GroupBuilder::push`] would.
+    pub(crate) fn extend(&mut self, rows: &[RowRef<'_>], received: bool) {
         let at = self.rows;
-        self.rows += 1;
-        self.series.values.push(row.series as i64);
-        self.source.push(at, row.source, row.source_pico);
-        match row.source.zip(row.server).and_then(|(source, server)| delay(source, server)) {
-            Some(delay) => {
-                self.delay.put(at, delay);
-                self.server.push(at, None, row.server_pico);
+        let numbered = || rows.iter().zip(at..);
+        self.rows += rows.len();
+        self.series.values.extend(rows.iter().map(|row| row.series as i64));
+        numbered().for_each(|(row, at)| self.source.push(at, row.source, row.source_pico));
+        for (row, at) in numbered() {
+            match row.source.zip(row.server).and_then(|(source, server)| delay(source, server)) {
+                Some(delay) => {
+                    self.delay.put(at, delay);
+                    self.server.push(at, None, row.server_pico);
+                }
+                None => self.server.push(at, row.server, row.server_pico),
             }
-            None => self.server.push(at, row.server, row.server_pico),
         }
-        if received || (row.source.is_none() && row.server.is_none()) {
-            self.received.put(at, millis(row.received));
+        for (row, at) in numbered() {
+            if received || (row.source.is_none() && row.server.is_none()) {
+                self.received.put(at, millis(row.received));
+            }
         }
-        self.kind.values.push(row.kind.into());
-        match row.cell {
+        self.kind.values.extend(rows.iter().map(|row| i32::from(row.kind)));
+        numbered().for_each(|(row, at)| self.cell(at, row.cell));
+        self.status.values.extend(rows.iter().map(|row| row.status as i32));
+        self.partition.values.extend(rows.iter().map(|row| row.partition as i32));
+        self.offset.values.extend(rows.iter().map(|row| row.offset as i64));
+    }
+
+    #[inline]
+    fn cell(&mut self, at: usize, cell: CellRef<'_>) {
+        match cell {
             CellRef::Null => {}
             CellRef::F64(v) => self.f64.put(at, v),
             CellRef::I64(v) => self.i64.put(at, v),
@@ -149,9 +168,6 @@ impl GroupBuilder {
             CellRef::Text(v) => self.string.put(at, v.as_bytes()),
             CellRef::Binary(v) => self.binary.put(at, v),
         }
-        self.status.values.push(row.status as i32);
-        self.partition.values.push(row.partition as i32);
-        self.offset.values.push(row.offset as i64);
     }
 
     /// Writes the collected rows in the order of the schema; the builder is empty after.
@@ -167,10 +183,10 @@ impl GroupBuilder {
         chunks.integers::<Int64Type>(&self.received, None)?;
         chunks.integers::<Int32Type>(&self.kind, Some(unsigned))?;
         self.f64.end(rows);
-        chunks.values::<DoubleType>(&self.f64)?;
+        chunks.plain::<DoubleType>(&self.f64)?;
         for column in [&mut self.i64, &mut self.u64] {
             column.end(rows);
-            chunks.values::<Int64Type>(column)?;
+            chunks.plain::<Int64Type>(column)?;
             column.clear();
         }
         self.string.write(chunks)?;

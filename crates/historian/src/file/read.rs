@@ -1,6 +1,7 @@
 //! Reading a sample file: only the pages that hold a series, each row group checked once against its checksum.
 
 mod footer;
+mod portions;
 mod values;
 
 use super::FileEntry;
@@ -26,8 +27,10 @@ use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub(crate) use portions::Portions;
 pub(crate) use values::{Statuses, Values};
 
 /// Pages that are decoded together at most, so that a read of millions of rows holds few of them.
@@ -77,7 +80,7 @@ pub(crate) struct OpenFile {
     /// Index of each column that is treated apart.
     at: Places,
     /// Receive times that are not in the column.
-    received: Option<ReceivedTable>,
+    received: Option<Arc<ReceivedTable>>,
     groups: Vec<Group>,
     footer_bytes: usize,
 }
@@ -183,19 +186,20 @@ impl OpenFile {
         let missing = || HistorianError::damaged(&path, "a column is missing");
         let at = Places::of(footer).ok_or_else(missing)?;
         let received = match value(footer, KEY_RECEIVED) {
-            Some(text) => Some(
-                ReceivedTable::decode(text)
-                    .ok_or_else(|| HistorianError::damaged(&path, "its receive times cannot be read"))?,
-            ),
+            Some(text) => {
+                let table = ReceivedTable::decode(text)
+                    .ok_or_else(|| HistorianError::damaged(&path, "its receive times cannot be read"))?;
+                Some(Arc::new(table))
+            }
             None => None,
         };
-        let footer_bytes = footer.memory_size() + received.as_ref().map_or(0, ReceivedTable::memory);
+        let footer_bytes = footer.memory_size() + received.as_ref().map_or(0, |table| table.memory());
         Ok(Self { path, file, metadata, used, at, received, groups, footer_bytes })
     }
 
     /// Receive times that are not in the column.
-    pub(crate) const fn received(&self) -> Option<&ReceivedTable> {
-        self.received.as_ref()
+    pub(crate) fn received(&self) -> Option<&ReceivedTable> {
+        self.received.as_deref()
     }
 
     pub(crate) const fn footer_bytes(&self) -> usize {
@@ -270,11 +274,7 @@ impl OpenFile {
     }
 
     fn read_rows(&self, span: &Span, wanted: Option<Wanted>, detail: Detail) -> Result<Vec<Row>> {
-        let failed = |error: &dyn std::fmt::Display| match self.verify(span.group) {
-            Err(error) => error,
-            // The bytes are right; it was the disk, for a moment, or it is us.
-            Ok(()) => HistorianError::unread(&self.path, io::Error::other(error.to_string())),
-        };
+        let failed = |error: &dyn std::fmt::Display| self.blame(span.group, error);
         let selection = RowSelection::from(vec![
             RowSelector::skip(span.rows.start),
             RowSelector::select(span.rows.len()),
@@ -293,7 +293,7 @@ impl OpenFile {
         let mut rows = Vec::new();
         for batch in reader {
             let batch = batch.map_err(|error| failed(&error))?;
-            let columns = Columns::new(&batch, constants, messages);
+            let columns = Columns::new(&batch, constants, messages.cloned());
             match wanted {
                 None => rows.extend((0..batch.num_rows()).map(|index| columns.row(index))),
                 Some(wanted) => rows.extend(

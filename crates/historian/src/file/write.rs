@@ -3,9 +3,10 @@
 use super::FileEntry;
 use super::chunk::Chunks;
 use super::columns::{
-    KEY_CHECKS, KEY_COVERED, KEY_PART, KEY_RECEIVED, KEY_REPLACES, ROW_GROUP_ROWS, ZSTD_TIMES, properties,
-    schema,
+    KEY_CHECKS, KEY_COVERED, KEY_PART, KEY_RECEIVED, KEY_REPLACES, ROW_GROUP_ROWS, ZSTD_TIMES, ZSTD_VALUES,
+    properties, schema,
 };
+use super::decode::Columns;
 use super::encode::GroupBuilder;
 use super::io::CheckedWriter;
 use super::received::ReceivedTable;
@@ -21,12 +22,15 @@ use parquet::file::writer::SerializedFileWriter;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zstd::bulk::Compressor;
 
 /// Bytes of texts and binaries in a row group: what its writer holds at most, but for the largest of them.
 const ROW_GROUP_BLOB_BYTES: usize = 16 << 20;
+/// Rows with texts or bytes that are appended between two looks at how many bytes those are.
+const BLOB_ROWS: usize = 32;
 
 /// A file under its temporary name: deleted unless it was published.
 struct Temporary<'a> {
@@ -51,6 +55,7 @@ pub(crate) struct SampleWriter<'a> {
     writer: SerializedFileWriter<CheckedWriter>,
     properties: WriterPropertiesPtr,
     compressor: Compressor<'static>,
+    values: Compressor<'static>,
     group: GroupBuilder,
     checks: String,
     /// Receive times that are not written into the column.
@@ -91,9 +96,10 @@ impl<'a> SampleWriter<'a> {
             tail: 0,
             tail_crc: 0,
         };
-        let compressor = Compressor::new(ZSTD_TIMES).map_err(HistorianError::storage(&temporary.path))?;
+        let level = |level| Compressor::new(level).map_err(HistorianError::storage(&temporary.path));
+        let (compressor, values) = (level(ZSTD_TIMES)?, level(ZSTD_VALUES)?);
         let (group, checks) = (GroupBuilder::default(), String::new());
-        Ok(Self { path, temporary, entry, writer, properties, compressor, group, checks, received })
+        Ok(Self { path, temporary, entry, writer, properties, compressor, values, group, checks, received })
     }
 
     pub(crate) fn push(&mut self, row: &RowRef<'_>) -> Result<()> {
@@ -109,6 +115,54 @@ impl<'a> SampleWriter<'a> {
         Ok(())
     }
 
+    /// Appends rows of one series with times that ascend, as many [`SampleWriter::push`] would.
+    pub(crate) fn extend(&mut self, mut rows: &[RowRef<'_>]) -> Result<()> {
+        while let Some(first) = rows.first() {
+            let room = ROW_GROUP_ROWS.saturating_sub(self.group.rows()).clamp(1, BLOB_ROWS);
+            let (part, rest) = rows.split_at_checked(room).unwrap_or((rows, &[]));
+            rows = rest;
+            let entry = &mut self.entry;
+            entry.rows += part.len() as u64;
+            entry.series = (entry.series.0.min(first.series), entry.series.1.max(first.series));
+            entry.time.0 = entry.time.0.min(first.time);
+            entry.time.1 = entry.time.1.max(part.last().map_or(i64::MIN, |last| last.time));
+            let received = part.iter().map(|row| row.received).max();
+            entry.received = entry.received.max(received.unwrap_or(i64::MIN));
+            self.group.extend(part, self.received.is_none());
+            if self.group.rows() >= ROW_GROUP_ROWS || self.group.blob_bytes() >= ROW_GROUP_BLOB_BYTES {
+                self.end_group()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends rows of one series of another file, which are in order and behind those before.
+    pub(crate) fn append(&mut self, columns: &Columns, mut rows: Range<usize>) -> Result<()> {
+        let portion_max = if columns.has_blobs() { BLOB_ROWS } else { ROW_GROUP_ROWS };
+        while !rows.is_empty() {
+            let first = rows.start;
+            let room = ROW_GROUP_ROWS.saturating_sub(self.group.rows()).clamp(1, portion_max);
+            let part = first..rows.end.min(first + room);
+            rows.start = part.end;
+            let (first, last) = (part.start, part.end - 1);
+            let entry = &mut self.entry;
+            entry.rows += part.len() as u64;
+            entry.series =
+                (entry.series.0.min(columns.series_at(first)), entry.series.1.max(columns.series_at(last)));
+            entry.time = (entry.time.0.min(columns.time_at(first)), entry.time.1.max(columns.time_at(last)));
+            self.group.append(columns, part, self.received.is_none());
+            if self.group.rows() >= ROW_GROUP_ROWS || self.group.blob_bytes() >= ROW_GROUP_BLOB_BYTES {
+                self.end_group()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes when the hub took the latest of rows that are appended.
+    pub(crate) fn note_received(&mut self, ticks: i64) {
+        self.entry.received = self.entry.received.max(ticks);
+    }
+
     fn write_group(&mut self) -> std::result::Result<(), ParquetError> {
         let rows = self.group.rows();
         let schema = self.writer.schema_descr().clone();
@@ -118,6 +172,7 @@ impl<'a> SampleWriter<'a> {
             schema: &schema,
             properties: &self.properties,
             compressor: &mut self.compressor,
+            values: &mut self.values,
             rows,
             next: 0,
         })?;
@@ -175,8 +230,14 @@ impl<'a> SampleWriter<'a> {
     }
 }
 
-/// Writes a small table as a Parquet file, durably.
-pub(crate) fn write_table(disk: &dyn Disk, root: &Path, name: &str, table: &RecordBatch) -> Result<()> {
+/// Writes a table as a Parquet file, durably. Its pieces are of one schema; the first may be empty, the others end it
+/// when they are.
+pub(crate) fn write_table(
+    disk: &dyn Disk,
+    root: &Path,
+    name: &str,
+    mut next: impl FnMut() -> Result<RecordBatch>,
+) -> Result<()> {
     let path = root.join(name);
     if let Some(folder) = path.parent() {
         create_folder(disk, folder)?;
@@ -187,8 +248,12 @@ pub(crate) fn write_table(disk: &dyn Disk, root: &Path, name: &str, table: &Reco
         .open(&temporary.path, true)
         .and_then(CheckedWriter::new)
         .map_err(HistorianError::storage(&path))?;
-    let mut writer = ArrowWriter::try_new(file, table.schema(), Some(properties())).map_err(failed)?;
-    writer.write(table).map_err(failed)?;
+    let mut piece = next()?;
+    let mut writer = ArrowWriter::try_new(file, piece.schema(), Some(properties())).map_err(failed)?;
+    while piece.num_rows() > 0 {
+        writer.write(&piece).map_err(failed)?;
+        piece = next()?;
+    }
     writer.into_inner().map_err(failed)?.sync().map_err(HistorianError::storage(&path))?;
     publish(disk, &temporary.path, &path)?;
     temporary.published = true;

@@ -6,13 +6,21 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
 use std::sync::Arc;
 
-/// One row a series, by id.
-pub(crate) fn table(dictionary: &SeriesDictionary) -> Result<RecordBatch, ArrowError> {
+/// Rows of a piece: a plant has hundreds of thousands of series.
+const ROWS: usize = 8_192;
+
+/// One row a series, by id, of some series after an id; and the last of them.
+pub(crate) fn table(
+    dictionary: &SeriesDictionary,
+    after: u64,
+) -> Result<(RecordBatch, Option<u64>), ArrowError> {
+    let mut last = None;
     let (mut ids, mut attributes) = (UInt64Builder::new(), UInt32Builder::new());
     let names =
         ["node_id", "name", "unit", "endpoint_url", "application_uri", "device", "writer_group", "writer"];
     let mut texts: Vec<StringBuilder> = names.iter().map(|_| StringBuilder::new()).collect();
-    for entry in dictionary.after(0) {
+    for entry in dictionary.after(after).take(ROWS) {
+        last = Some(entry.id);
         let alias = entry.current().cloned().unwrap_or_default();
         ids.append_value(entry.id);
         attributes.append_value(entry.attribute);
@@ -20,11 +28,11 @@ pub(crate) fn table(dictionary: &SeriesDictionary) -> Result<RecordBatch, ArrowE
             &*entry.node,
             &alias.field,
             &entry.unit,
-            &alias.endpoint_url,
-            &alias.application_uri,
-            &alias.device,
-            &alias.writer_group,
-            &alias.writer,
+            &alias.way.endpoint_url,
+            &alias.way.application_uri,
+            &alias.way.device,
+            &alias.way.writer_group,
+            &alias.way.writer,
         ];
         texts.iter_mut().zip(values).for_each(|(column, value)| column.append_value(value));
     }
@@ -33,5 +41,5 @@ pub(crate) fn table(dictionary: &SeriesDictionary) -> Result<RecordBatch, ArrowE
     for (name, mut column) in names.into_iter().zip(texts) {
         columns.push((name, Arc::new(column.finish())));
     }
-    RecordBatch::try_from_iter(columns)
+    Ok((RecordBatch::try_from_iter(columns)?, last))
 }
