@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub use partition::PartitionState;
 pub(crate) use partition::{Partition, Unavailable};
+pub(crate) use record::{KIND_MESSAGE, bytes_max, put};
 pub use record::{RecordError, decode, encode};
 
 /// How a log is kept.

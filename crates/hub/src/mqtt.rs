@@ -1,5 +1,6 @@
 //! The MQTT front end: devices connect, prove themselves and publish.
 
+mod batch;
 mod ends;
 #[cfg(test)]
 mod fuzz;

@@ -10,12 +10,14 @@ pub mod listen;
 pub mod mqtt;
 pub mod pki;
 mod places;
+mod read_ahead;
 pub mod stream;
 pub mod tls;
 
 pub use error::{BindError, ConnectError, TlsError};
 pub use listen::{ListenerMetrics, ListenerOptions};
 pub use places::ConnectionLimits;
+pub use read_ahead::ReadAhead;
 pub use stream::Stream;
 
 /// Installs the provider of all cryptography of this process. Call it first thing in `main` and in tests;

@@ -1,6 +1,7 @@
 //! A server's connection, plain or TLS, that gives its place back when it ends.
 
 use crate::places::Place;
+use crate::tls::ServerStream;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,7 +19,7 @@ pub struct Stream {
 #[derive(Debug)]
 enum Inner {
     Plain(TcpStream),
-    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+    Tls(Box<ServerStream>),
 }
 
 impl Stream {
@@ -26,7 +27,7 @@ impl Stream {
         Self { inner: Inner::Plain(stream), _place: place }
     }
 
-    pub(crate) fn tls(stream: tokio_rustls::server::TlsStream<TcpStream>, place: Place) -> Self {
+    pub(crate) fn tls(stream: ServerStream, place: Place) -> Self {
         Self { inner: Inner::Tls(Box::new(stream)), _place: place }
     }
 

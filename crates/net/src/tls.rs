@@ -2,6 +2,7 @@
 //! that trusts exactly the authorities it was given.
 
 use crate::error::{ConnectError, TlsError};
+use crate::read_ahead::ReadAhead;
 use parking_lot::{Mutex, RwLock};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -17,7 +18,7 @@ use tokio::net::TcpStream;
 /// The client's end of a TLS connection.
 pub type ClientStream = tokio_rustls::client::TlsStream<TcpStream>;
 /// The server's end of a TLS connection.
-pub type ServerStream = tokio_rustls::server::TlsStream<TcpStream>;
+pub type ServerStream = tokio_rustls::server::TlsStream<ReadAhead<TcpStream>>;
 
 /// Accepts TLS with one certificate, whatever name the client asks for, or none: clients that dial an
 /// address send no name. Clones share the certificate.
@@ -122,7 +123,7 @@ impl Acceptor {
     /// # Errors
     /// As the handshake reports them.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<ServerStream> {
-        self.inner.0.accept(stream).await
+        self.inner.0.accept(ReadAhead::new(stream)).await
     }
 
     fn changed(&self) -> Changed {

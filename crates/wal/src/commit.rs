@@ -3,25 +3,22 @@
 use crate::error::AppendError;
 use crate::format::{FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::index::SparseIndex;
-use crate::queue::{GroupLimits, Pending, Work, answer};
+use crate::queue::{GroupLimits, Pending, Record, Work, answer};
 use crate::segment::{CreateError, Segment, SegmentState, create, segment_path};
 use crate::shared::Shared;
 use crate::stats::{Counters, LogState};
-use gemba_base::disk::{DiskFile, DiskLock};
+use gemba_base::disk::DiskLock;
 use gemba_model::DateTime;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
+use volume::Volume;
 
-/// The segment that appends go to.
-#[derive(Debug)]
-pub(crate) struct Active {
-    pub(crate) segment: Arc<Segment>,
-    pub(crate) file: Box<dyn DiskFile>,
-    /// The good length: up to here everything is durable.
-    pub(crate) bytes: u64,
-}
+mod active;
+mod volume;
+
+pub(crate) use active::Active;
 
 #[derive(Debug)]
 pub(crate) struct Committer {
@@ -30,14 +27,18 @@ pub(crate) struct Committer {
     active: Option<Active>,
     next_offset: u64,
     buffer: Vec<u8>,
+    volume: Volume,
     /// Append time of the group in the buffer.
     time: DateTime,
     /// Given back only after the last write.
     _lock: Arc<dyn DiskLock>,
 }
 
+/// Groups are written ahead of when at least so many of them fit.
+const LARGE_GROUPS_AHEAD: u64 = 8;
+
 /// Why a group did not become durable.
-enum Failure {
+pub(crate) enum Failure {
     /// Nothing of it is in the log.
     NoSpace,
     /// Nobody knows what is in the log.
@@ -56,10 +57,18 @@ impl Drop for Watchdog {
 }
 
 fn bytes_of(group: &[Pending]) -> u64 {
-    group.iter().map(|pending| pending.record.frame_bytes() as u64).sum()
+    group.iter().map(|pending| pending.frame_bytes() as u64).sum()
 }
 
-fn is_out_of_space(error: &io::Error) -> bool {
+fn records_of(group: &[Pending]) -> impl Iterator<Item = &Record> {
+    group.iter().flat_map(Pending::records)
+}
+
+fn count_of(group: &[Pending]) -> u64 {
+    group.iter().map(|pending| pending.records().len() as u64).sum()
+}
+
+pub(crate) fn is_out_of_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
@@ -70,7 +79,8 @@ impl Committer {
         next_offset: u64,
         lock: Arc<dyn DiskLock>,
     ) -> Self {
-        Self { shared, active, next_offset, buffer: Vec::new(), time: DateTime::MIN, _lock: lock }
+        let (buffer, volume) = (Vec::new(), Volume::default());
+        Self { shared, active, next_offset, buffer, volume, time: DateTime::MIN, _lock: lock }
     }
 
     /// Works until the queue has ended.
@@ -93,10 +103,13 @@ impl Committer {
     }
 
     /// After the last work.
-    pub(crate) fn finish(self) {
-        if let Some(active) = &self.active {
-            active.segment.note_end(&self.shared.place);
+    pub(crate) fn finish(mut self) {
+        let Some(active) = &mut self.active else { return };
+        // What a failed write left is for the next open to judge.
+        if self.shared.poison_reason().is_none() {
+            active.cut_zeros();
         }
+        active.segment.note_end(&self.shared.place);
     }
 
     pub(crate) fn limits(&self) -> GroupLimits {
@@ -116,18 +129,19 @@ impl Committer {
             return;
         }
         match self.write(&group) {
-            Ok(first) => {
+            Ok(mut next) => {
                 self.publish(&group);
                 // Backwards: whoever waits for the first of several finds all of them answered when it wakes, and
                 // wakes once a group instead of once a frame.
-                for (index, pending) in group.into_iter().enumerate().rev() {
-                    answer(pending.reply, Ok(first + index as u64));
+                for pending in group.into_iter().rev() {
+                    next = next.saturating_sub(pending.records().len() as u64);
+                    answer(pending.reply, Ok(next));
                 }
             }
             Err(failure) => {
                 let error = self.fail(failure, bytes_of(&group));
                 if matches!(error, AppendError::DiskFull { .. }) {
-                    Counters::add(&self.shared.counters.refused, group.len() as u64);
+                    Counters::add(&self.shared.counters.refused, count_of(&group));
                 }
                 for pending in group {
                     answer(pending.reply, Err(error.clone()));
@@ -137,42 +151,29 @@ impl Committer {
     }
 
     /// The error for the callers; sets the log's state.
-    fn fail(&self, failure: Failure, needed: u64) -> AppendError {
+    fn fail(&mut self, failure: Failure, needed: u64) -> AppendError {
         match failure {
             Failure::Broken(reason) => self.shared.poison(&reason),
             Failure::NoSpace => {
+                self.volume.forget();
                 self.shared.set_state(LogState::DiskFull);
-                AppendError::DiskFull { free: self.free_bytes().unwrap_or(0), needed }
+                let place = &self.shared.place;
+                let free = place.disk.free_bytes(&place.folder).unwrap_or(0);
+                AppendError::DiskFull { free, needed }
             }
         }
-    }
-
-    fn free_bytes(&self) -> io::Result<u64> {
-        self.shared.place.disk.free_bytes(&self.shared.place.folder)
-    }
-
-    /// Free bytes on the volume, and how many must stay free.
-    ///
-    /// When the volume does not tell, the write itself will find out.
-    fn volume(&self) -> (u64, u64) {
-        let place = &self.shared.place;
-        let volume = || {
-            let total = place.disk.total_bytes(&place.folder)?;
-            Ok::<_, io::Error>((self.free_bytes()?, self.shared.options.reserve.bytes(total)))
-        };
-        volume().unwrap_or_else(|error| {
-            tracing::warn!(folder = %place.folder.display(), %error, "free space unknown");
-            (u64::MAX, 0)
-        })
     }
 
     /// Answers appends that the volume or the log's limit has no room for, and returns the others.
     ///
     /// Once one ordinary append is refused, the ordinary ones behind it in the group are too, so that a small
     /// one does not overtake a large one.
-    fn refuse_what_has_no_room(&self, group: Vec<Pending>) -> Vec<Pending> {
+    fn refuse_what_has_no_room(&mut self, group: Vec<Pending>) -> Vec<Pending> {
+        let space = self.volume.space(&self.shared);
         let options = &self.shared.options;
-        let (free, reserve) = self.volume();
+        // What was written ahead is room of this log's own.
+        let ahead = self.active.as_ref().map_or(0, Active::zeros);
+        let (free, reserve) = (space.free.saturating_add(ahead), space.reserve);
         let bytes = self.shared.bytes();
         let (bytes_max, headroom_max) =
             (options.bytes_max, options.bytes_max.saturating_add(options.headroom_bytes));
@@ -181,7 +182,7 @@ impl Committer {
         let mut refused_before: Option<AppendError> = None;
         let mut admitted = Vec::with_capacity(group.len());
         for pending in group {
-            let needed = pending.record.frame_bytes() as u64;
+            let needed = pending.frame_bytes() as u64;
             let after = taken.saturating_add(needed);
             let (limit, keep) =
                 if pending.into_headroom { (headroom_max, reserve / 2) } else { (bytes_max, reserve) };
@@ -200,7 +201,7 @@ impl Committer {
                     admitted.push(pending);
                 }
                 Some(error) => {
-                    Counters::add(&self.shared.counters.refused, 1);
+                    Counters::add(&self.shared.counters.refused, pending.records().len() as u64);
                     answer(pending.reply, Err(error.clone()));
                     refused_before.get_or_insert(error);
                 }
@@ -214,7 +215,7 @@ impl Committer {
         admitted
     }
 
-    /// One contiguous buffer, one write, one sync. Returns the first offset.
+    /// One contiguous buffer, one write, one sync. Returns the offset after the last frame.
     fn write(&mut self, group: &[Pending]) -> Result<u64, Failure> {
         let bytes = bytes_of(group);
         let full = |active: &Active| active.bytes.saturating_add(bytes) > self.shared.options.segment_bytes;
@@ -222,24 +223,37 @@ impl Committer {
             self.roll()?;
         }
         self.encode(group);
+        let zeros = self.zeros_behind(bytes);
         let Some(active) = &mut self.active else {
             return Err(Failure::Broken("no segment to write to".to_owned()));
         };
         let clock = &self.shared.options.clock;
         let started = clock.monotonic();
-        if let Err(error) = active.file.write_all_at(&self.buffer, active.bytes) {
-            return Err(cut_back(active, &error));
-        }
+        active.write(&mut self.buffer, zeros)?;
         if !self.shared.options.without_sync_for_benches {
-            active.file.sync().map_err(|error| broken("sync", active, &error))?;
+            active.file.sync().map_err(|error| active.broken("sync", &error))?;
         }
         let nanos = clock.monotonic().saturating_sub(started).as_nanos();
         let counters = &self.shared.counters;
         counters.last_sync_nanos.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.volume.note_written(bytes + zeros);
         active.bytes += bytes;
-        let first = self.next_offset;
-        self.next_offset += group.len() as u64;
-        Ok(first)
+        self.next_offset += count_of(group);
+        Ok(self.next_offset)
+    }
+
+    /// How many zeros are written behind a group of so many bytes: none while the file reaches beyond it.
+    fn zeros_behind(&self, bytes: u64) -> u64 {
+        let options = &self.shared.options;
+        let Some(active) = &self.active else { return 0 };
+        let (end, ahead) = (active.bytes.saturating_add(bytes), options.zeros_ahead_bytes);
+        // A large group is a large write with a sync of its own anyway; zeros would only double its bytes.
+        if end <= active.length || bytes.saturating_mul(LARGE_GROUPS_AHEAD) > ahead {
+            return 0;
+        }
+        let room_of_log = options.bytes_max.saturating_sub(self.shared.bytes().saturating_add(bytes));
+        let room = options.segment_bytes.saturating_sub(end).min(room_of_log);
+        if self.volume.has_plenty(ahead) { ahead.min(room) } else { 0 }
     }
 
     fn encode(&mut self, group: &[Pending]) {
@@ -247,17 +261,17 @@ impl Committer {
         self.buffer.shrink_to(self.shared.options.group_bytes_max);
         self.time = self.shared.options.clock.now();
         let seed = self.shared.place.seed;
-        for (offset, (index, pending)) in (self.next_offset..).zip(group.iter().enumerate()) {
+        for (offset, (index, record)) in (self.next_offset..).zip(records_of(group).enumerate()) {
             let header = FrameHeader {
-                payload_bytes: u32::try_from(pending.record.payload.len()).unwrap_or(u32::MAX),
+                payload_bytes: u32::try_from(record.payload.len()).unwrap_or(u32::MAX),
                 crc: 0,
-                kind: pending.record.kind,
-                flags: pending.record.flags,
+                kind: record.kind,
+                flags: record.flags,
                 group_index: u16::try_from(index).unwrap_or(u16::MAX),
                 offset,
                 time: self.time,
             };
-            header.encode(seed, &pending.record.payload, &mut self.buffer);
+            header.encode(seed, &record.payload, &mut self.buffer);
         }
     }
 
@@ -267,16 +281,16 @@ impl Committer {
         {
             let mut state = active.segment.state.lock();
             let SegmentState { end_offset, bytes, index, .. } = &mut *state;
-            for pending in group {
+            for record in records_of(group) {
                 if let Some(index) = index {
                     index.note(*end_offset, *bytes, self.time.ticks());
                 }
                 *end_offset += 1;
-                *bytes += pending.record.frame_bytes() as u64;
+                *bytes += record.frame_bytes() as u64;
             }
         }
         self.shared.bytes.fetch_add(bytes_of(group), Ordering::Relaxed);
-        Counters::add(&self.shared.counters.appends, group.len() as u64);
+        Counters::add(&self.shared.counters.appends, count_of(group));
         Counters::add(&self.shared.counters.syncs, 1);
         let next_offset = self.next_offset;
         self.shared.progress.send_modify(|progress| progress.next_offset = next_offset);
@@ -313,7 +327,8 @@ impl Committer {
                 return Err(Failure::Broken(format!("creating {} failed: {error}", path.display())));
             }
         };
-        if let Some(previous) = self.active.take() {
+        if let Some(mut previous) = self.active.take() {
+            previous.cut_zeros();
             previous.segment.seal(place);
         }
         let state = SegmentState {
@@ -325,23 +340,7 @@ impl Committer {
         let segment = Arc::new(Segment::new(self.next_offset, path, state));
         self.shared.segments.write().push(Arc::clone(&segment));
         self.shared.bytes.fetch_add(SEGMENT_HEADER_BYTES, Ordering::Relaxed);
-        self.active = Some(Active { segment, file, bytes: SEGMENT_HEADER_BYTES });
+        self.active = Some(Active::new(segment, file, SEGMENT_HEADER_BYTES));
         Ok(())
-    }
-}
-
-fn broken(what: &str, active: &Active, error: &io::Error) -> Failure {
-    Failure::Broken(format!("{what} of {} failed: {error}", active.segment.path.display()))
-}
-
-/// A full volume costs only the group: what was written of it is cut off again, durably, so that no part of
-/// it can come back after a crash. Every other write error is final.
-fn cut_back(active: &Active, error: &io::Error) -> Failure {
-    if !is_out_of_space(error) {
-        return broken("write", active, error);
-    }
-    match active.file.set_len(active.bytes).and_then(|()| active.file.sync()) {
-        Ok(()) => Failure::NoSpace,
-        Err(error) => broken("cutting back", active, &error),
     }
 }

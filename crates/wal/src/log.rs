@@ -155,6 +155,25 @@ impl Log {
         self.0.shared.queue.try_push(record, false)
     }
 
+    /// Queues several records as one: they become durable together or not at all, next to each other and in order,
+    /// and the ticket resolves to the offset of the first. All together they may have
+    /// [`LogOptions::batch_bytes_max`]; a single one always fits as in [`Self::append`].
+    ///
+    /// # Errors
+    /// As [`Self::try_append`]; the records come back, unless the log has ended.
+    pub fn try_append_all(&self, records: Vec<Record>) -> Result<AppendTicket, (AppendError, Vec<Record>)> {
+        self.0.shared.queue.try_push_all(records)
+    }
+
+    /// [`Self::try_append_all`] that waits for room in the queue. Nothing is appended when the future is dropped
+    /// before it is ready.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub async fn append_all(&self, records: Vec<Record>) -> Result<AppendTicket, AppendError> {
+        self.0.shared.queue.push_all(records).await
+    }
+
     /// Appends and parks this thread until the frame is durable. Not for async tasks.
     ///
     /// # Errors

@@ -1,15 +1,19 @@
 //! The limits of a log.
 
 use crate::error::OpenError;
-use crate::format::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES};
+use crate::format::{FRAME_HEADER_BYTES, GROUP_FRAMES_MAX, SEGMENT_HEADER_BYTES};
 use crate::pump::CommitBy;
 use gemba_base::{Clock, SystemClock};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The largest segment that can be asked for.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+
+/// The most that can be written ahead: it is written in one go.
+const ZEROS_AHEAD_BYTES_MAX: u64 = 16 << 20;
 
 /// How much of the volume a log leaves free for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,13 @@ pub struct LogOptions {
     /// What stays free on the volume; appends are refused with `DiskFull` at it.
     /// `append_into_headroom` may use half of it.
     pub reserve: Reserve,
+    /// The newest segment is written ahead with so many zeros, so that small commits sync no metadata; 0 for none.
+    /// Within `segment_bytes` and `bytes_max`, and only where the volume has eight times as much beyond the reserve.
+    /// Default 256 KiB.
+    pub zeros_ahead_bytes: u64,
+    /// How long the volume's word about its free space holds while it has 64 MiB more than the reserve; 0 asks at each
+    /// commit. Default 250 ms.
+    pub free_space_believed: Duration,
     /// Payload and frame headers that wait for the committer; appends wait (or get `QueueFull`) at it.
     /// Default 8 MiB.
     pub queue_bytes_max: usize,
@@ -63,6 +74,8 @@ impl Default for LogOptions {
             bytes_max: 16 << 30,
             headroom_bytes: 1 << 20,
             reserve: Reserve::FivePercentOrOneGiB,
+            zeros_ahead_bytes: 256 << 10,
+            free_space_believed: Duration::from_millis(250),
             queue_bytes_max: 8 << 20,
             group_bytes_max: 8 << 20,
             clock: Arc::new(SystemClock::new()),
@@ -80,6 +93,8 @@ impl fmt::Debug for LogOptions {
             .field("bytes_max", &self.bytes_max)
             .field("headroom_bytes", &self.headroom_bytes)
             .field("reserve", &self.reserve)
+            .field("zeros_ahead_bytes", &self.zeros_ahead_bytes)
+            .field("free_space_believed", &self.free_space_believed)
             .field("queue_bytes_max", &self.queue_bytes_max)
             .field("group_bytes_max", &self.group_bytes_max)
             .field("without_sync_for_benches", &self.without_sync_for_benches)
@@ -100,6 +115,13 @@ impl LogOptions {
         frame.min(u32::MAX as usize).saturating_sub(FRAME_HEADER_BYTES)
     }
 
+    /// The most that several appends together may take, with 28 bytes for each frame's header: they go into one
+    /// group and one segment.
+    pub fn batch_bytes_max(&self) -> usize {
+        let frames = GROUP_FRAMES_MAX * FRAME_HEADER_BYTES;
+        (self.payload_bytes_max() + FRAME_HEADER_BYTES).min(self.group_bytes_max).min(frames)
+    }
+
     pub(crate) fn check(&self, folder: &Path) -> Result<(), OpenError> {
         let wrong = |reason| Err(OpenError::Options { folder: folder.to_owned(), reason });
         if self.segment_bytes < 256 {
@@ -113,6 +135,9 @@ impl LogOptions {
         }
         if self.queue_bytes_max < 64 || self.queue_bytes_max > 1 << 31 {
             return wrong("queue_bytes_max must be between 64 bytes and 2 GiB");
+        }
+        if self.zeros_ahead_bytes > ZEROS_AHEAD_BYTES_MAX {
+            return wrong("zeros_ahead_bytes must be at most 16 MiB");
         }
         if self.group_bytes_max == 0 {
             return wrong("group_bytes_max must not be 0");

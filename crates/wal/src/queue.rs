@@ -36,9 +36,16 @@ impl Record {
     }
 }
 
+/// Frames that go into the log together.
+#[derive(Debug)]
+enum Frames {
+    One(Record),
+    Many(Vec<Record>),
+}
+
 type Reply = oneshot::Sender<Result<u64, AppendError>>;
 
-/// Resolves to the frame's offset once it is durable. Dropping it does not take the append back.
+/// Resolves to the frame's offset once it is durable, for several together to that of the first. Dropping it does not take the append back.
 #[derive(Debug)]
 #[must_use = "without the ticket nobody knows whether the frame became durable"]
 pub struct AppendTicket(oneshot::Receiver<Result<u64, AppendError>>);
@@ -67,10 +74,26 @@ impl Future for AppendTicket {
 /// One append that waits.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    pub(crate) record: Record,
+    frames: Frames,
+    frame_bytes: usize,
     /// May use the headroom and half of the reserve.
     pub(crate) into_headroom: bool,
     pub(crate) reply: Reply,
+}
+
+impl Pending {
+    /// In order.
+    pub(crate) fn records(&self) -> &[Record] {
+        match &self.frames {
+            Frames::One(record) => std::slice::from_ref(record),
+            Frames::Many(records) => records,
+        }
+    }
+
+    /// Bytes that all of it takes in a segment and in the queue.
+    pub(crate) const fn frame_bytes(&self) -> usize {
+        self.frame_bytes
+    }
 }
 
 #[derive(Debug)]
@@ -116,16 +139,18 @@ pub(crate) struct Queue {
     room: Semaphore,
     bytes_max: usize,
     payload_bytes_max: usize,
+    batch_bytes_max: usize,
 }
 
 impl Queue {
-    pub(crate) fn new(bytes_max: usize, payload_bytes_max: usize) -> Self {
+    pub(crate) fn new(bytes_max: usize, payload_bytes_max: usize, batch_bytes_max: usize) -> Self {
         Self {
             waiting: Mutex::new(Waiting { items: VecDeque::new(), bytes: 0, ended: None, waker: None }),
             arrival: Condvar::new(),
             room: Semaphore::new(bytes_max),
             bytes_max,
             payload_bytes_max,
+            batch_bytes_max,
         }
     }
 
@@ -138,8 +163,39 @@ impl Queue {
         u32::try_from(record.frame_bytes()).map_err(|_| too_large)
     }
 
+    /// The bytes of several records that are queued together.
+    fn batch_permits(&self, records: &[Record]) -> Result<u32, AppendError> {
+        let too_large = |bytes, bytes_max| AppendError::TooLarge { bytes, bytes_max };
+        if let Some(large) = records.iter().find(|record| record.payload.len() > self.payload_bytes_max) {
+            return Err(too_large(large.payload.len(), self.payload_bytes_max));
+        }
+        let bytes = records.iter().map(Record::frame_bytes).sum();
+        if bytes > self.batch_bytes_max && records.len() > 1 {
+            return Err(too_large(bytes, self.batch_bytes_max));
+        }
+        u32::try_from(bytes).map_err(|_| too_large(bytes, self.batch_bytes_max))
+    }
+
     fn ended(&self) -> AppendError {
         self.waiting.lock().ended.clone().unwrap_or(AppendError::Closed)
+    }
+
+    async fn wait_for_room(&self, permits: u32) -> Result<(), AppendError> {
+        self.room.acquire_many(permits).await.map_err(|_| self.ended())?.forget();
+        Ok(())
+    }
+
+    fn take_room(&self, permits: u32) -> Result<(), AppendError> {
+        match self.room.try_acquire_many(permits) {
+            Ok(room) => {
+                room.forget();
+                Ok(())
+            }
+            Err(tokio::sync::TryAcquireError::Closed) => Err(self.ended()),
+            Err(tokio::sync::TryAcquireError::NoPermits) => {
+                Err(AppendError::QueueFull { bytes_max: self.bytes_max })
+            }
+        }
     }
 
     /// Waits for room, then queues. Nothing is queued when the future is dropped before it is ready.
@@ -148,29 +204,48 @@ impl Queue {
         record: Record,
         into_headroom: bool,
     ) -> Result<AppendTicket, AppendError> {
-        let permits = self.permits(&record)?;
-        let room = self.room.acquire_many(permits).await.map_err(|_| self.ended())?;
-        room.forget();
-        self.enqueue(record, into_headroom)
+        self.wait_for_room(self.permits(&record)?).await?;
+        let bytes = record.frame_bytes();
+        self.enqueue(Frames::One(record), bytes, into_headroom)
     }
 
     /// Queues if there is room now.
     pub(crate) fn try_push(&self, record: Record, into_headroom: bool) -> Result<AppendTicket, AppendError> {
-        let permits = self.permits(&record)?;
-        match self.room.try_acquire_many(permits) {
-            Ok(room) => room.forget(),
-            Err(tokio::sync::TryAcquireError::Closed) => return Err(self.ended()),
-            Err(tokio::sync::TryAcquireError::NoPermits) => {
-                return Err(AppendError::QueueFull { bytes_max: self.bytes_max });
-            }
-        }
-        self.enqueue(record, into_headroom)
+        self.take_room(self.permits(&record)?)?;
+        let bytes = record.frame_bytes();
+        self.enqueue(Frames::One(record), bytes, into_headroom)
     }
 
-    fn enqueue(&self, record: Record, into_headroom: bool) -> Result<AppendTicket, AppendError> {
-        let bytes = record.frame_bytes();
+    /// [`Self::push`] of several.
+    pub(crate) async fn push_all(&self, records: Vec<Record>) -> Result<AppendTicket, AppendError> {
+        let permits = self.batch_permits(&records)?;
+        self.wait_for_room(permits).await?;
+        self.enqueue(Frames::Many(records), permits as usize, false)
+    }
+
+    /// [`Self::try_push`] of several; they come back with the error.
+    pub(crate) fn try_push_all(
+        &self,
+        records: Vec<Record>,
+    ) -> Result<AppendTicket, (AppendError, Vec<Record>)> {
+        let room = self.batch_permits(&records).and_then(|permits| self.take_room(permits).map(|()| permits));
+        match room {
+            Ok(permits) => {
+                let queued = self.enqueue(Frames::Many(records), permits as usize, false);
+                queued.map_err(|error| (error, Vec::new()))
+            }
+            Err(error) => Err((error, records)),
+        }
+    }
+
+    fn enqueue(
+        &self,
+        frames: Frames,
+        frame_bytes: usize,
+        into_headroom: bool,
+    ) -> Result<AppendTicket, AppendError> {
         let (reply, ticket) = oneshot::channel();
-        self.put(Item::Append(Pending { record, into_headroom, reply }), bytes)?;
+        self.put(Item::Append(Pending { frames, frame_bytes, into_headroom, reply }), frame_bytes)?;
         Ok(AppendTicket(ticket))
     }
 
@@ -268,23 +343,25 @@ impl Queue {
 /// What goes into one group, and its bytes; `None` when nothing waits.
 fn next(waiting: &mut Waiting, limits: GroupLimits) -> (Option<Work>, usize) {
     let mut group = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut frames) = (0, 0);
     let mut limit = usize::MAX;
     while let Some(item) = waiting.items.pop_front() {
         match item {
             Item::Roll(reply) if group.is_empty() => return (Some(Work::Roll(reply)), 0),
             Item::Append(pending)
                 if group.is_empty()
-                    || bytes + pending.record.frame_bytes() <= limit && group.len() < GROUP_FRAMES_MAX =>
+                    || bytes + pending.frame_bytes() <= limit
+                        && frames + pending.records().len() <= GROUP_FRAMES_MAX =>
             {
-                let frame = pending.record.frame_bytes();
+                let frame = pending.frame_bytes();
                 if group.is_empty() {
-                    // A first frame that does not fit goes to a new segment, and the group with it.
+                    // What comes first and does not fit goes to a new segment, and the group with it.
                     let fits = frame <= limits.segment_room;
                     let room = if fits { limits.segment_room } else { limits.segment_capacity };
                     limit = limits.group_bytes_max.min(room);
                 }
                 bytes += frame;
+                frames += pending.records().len();
                 group.push(pending);
             }
             later => {

@@ -229,7 +229,7 @@ impl Opener<'_> {
             times: None,
         };
         let segment = Arc::new(Segment::new(first_offset, path, state));
-        let active = Active { segment: Arc::clone(&segment), file, bytes: SEGMENT_HEADER_BYTES };
+        let active = Active::new(Arc::clone(&segment), file, SEGMENT_HEADER_BYTES);
         let recovery = Recovery {
             created: true,
             first_offset,

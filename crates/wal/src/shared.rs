@@ -64,7 +64,11 @@ impl Shared {
     ) -> Self {
         let bytes = segments.iter().map(|segment| segment.state.lock().bytes).sum();
         Self {
-            queue: Queue::new(options.queue_bytes_max, options.payload_bytes_max()),
+            queue: Queue::new(
+                options.queue_bytes_max,
+                options.payload_bytes_max(),
+                options.batch_bytes_max(),
+            ),
             place,
             options,
             segments: RwLock::new(segments),

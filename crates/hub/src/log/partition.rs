@@ -153,10 +153,26 @@ impl Partition {
         self.current().ok_or_else(reopening)?.try_append(Record::new(KIND_MESSAGE, record))
     }
 
-    /// Queues a record as soon as there is room.
-    pub(crate) async fn append(&self, record: Bytes) -> Result<AppendTicket, AppendError> {
+    /// [`Self::try_append`] of several that become durable together; they come back when there is no room now.
+    pub(crate) fn try_append_all(
+        &self,
+        records: Vec<Record>,
+    ) -> Result<AppendTicket, (AppendError, Vec<Record>)> {
+        match self.current() {
+            Some(log) => log.try_append_all(records),
+            None => Err((reopening(), Vec::new())),
+        }
+    }
+
+    /// Queues records as soon as there is room.
+    pub(crate) async fn append_all(&self, records: Vec<Record>) -> Result<AppendTicket, AppendError> {
         let log = self.current().ok_or_else(reopening)?;
-        log.append(KIND_MESSAGE, record).await
+        log.append_all(records).await
+    }
+
+    /// What several records together may take, frame headers included.
+    pub(crate) fn batch_bytes_max(&self) -> usize {
+        self.options.batch_bytes_max()
     }
 
     /// Whether messages may be sent now.

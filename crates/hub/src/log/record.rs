@@ -5,7 +5,7 @@ use gemba_api::DeviceMessage;
 use gemba_model::{DateTime, ErrorCode};
 
 /// Kind of the log's frames that hold a message.
-pub(super) const KIND_MESSAGE: u8 = 1;
+pub(crate) const KIND_MESSAGE: u8 = 1;
 const VERSION: u8 = 1;
 const FLAG_MODULE: u8 = 1;
 
@@ -47,20 +47,32 @@ impl RecordError {
 /// The bytes of a message. Ids longer than 255 bytes and names longer than 65,535 are cut; front ends do not
 /// let such through.
 pub fn encode(message: &DeviceMessage) -> Bytes {
+    let mut out = BytesMut::with_capacity(bytes_max(message));
+    put(message, &mut out);
+    out.freeze()
+}
+
+/// Room that a message takes at most.
+pub(crate) fn bytes_max(message: &DeviceMessage) -> usize {
     let pairs = message.system.iter().chain(&message.properties);
     let texts: usize = pairs.map(|(name, value)| name.len() + value.len() + 7).sum();
-    let mut out = BytesMut::with_capacity(texts + message.device.len() + message.body.len() + 280);
+    let ids = message.device.len() + message.module.as_ref().map_or(0, String::len);
+    // Version, flags, time, two lengths of ids, two numbers of pairs.
+    16 + ids + texts + message.body.len()
+}
+
+/// [`encode`] to the end of a buffer.
+pub(crate) fn put(message: &DeviceMessage, out: &mut BytesMut) {
     out.put_u8(VERSION);
     out.put_u8(if message.module.is_some() { FLAG_MODULE } else { 0 });
     out.put_i64_le(message.enqueued.ticks());
-    put_id(&mut out, &message.device);
+    put_id(out, &message.device);
     if let Some(module) = &message.module {
-        put_id(&mut out, module);
+        put_id(out, module);
     }
-    put_pairs(&mut out, &message.system, true);
-    put_pairs(&mut out, &message.properties, false);
+    put_pairs(out, &message.system, true);
+    put_pairs(out, &message.properties, false);
     out.put_slice(&message.body);
-    out.freeze()
 }
 
 /// The message in these bytes; its body is a slice of them.

@@ -1,13 +1,15 @@
 //! An accepted connection: publishes in, acknowledgements out, in order, until it ends for a reason.
 //!
-//! Messages are appended as they are read, without waiting for those before; acknowledgements follow in the same
-//! order when the log says that they are durable. When too much waits, the socket is not read.
+//! Messages are appended as they are read, those that came together as one append, without waiting for those before;
+//! acknowledgements follow in the same order when the log says that they are durable. When too much waits, the socket
+//! is not read.
 
 mod deadlines;
 
 use super::Shared;
+use super::batch::{Batch, Published};
 use super::handshake::Accepted;
-use super::tickets::{Append, Done, Ticket, Tickets};
+use super::tickets::{Done, Ticket, Tickets};
 use super::twin;
 use crate::log::{Partition, Unavailable, encode};
 use crate::reason::{End, EndReason};
@@ -29,7 +31,7 @@ const RETAINED: (&str, &str) = ("mqtt-retain", "true");
 /// Answers that a client may leave unread before its publishes are not read either.
 const UNWRITTEN_MAX: usize = 256 * 1024;
 
-/// A message that found the log's queue full, on its way into it.
+/// Messages that found the log's queue full, on their way into it.
 struct Blocked {
     append: BoxFuture<'static, Result<AppendTicket, AppendError>>,
     ticket: Ticket,
@@ -50,6 +52,8 @@ pub(super) struct Session<'a, S> {
     topics: Topics,
     device: String,
     module: Option<String>,
+    /// What the present look at the socket brought.
+    batch: Batch,
     tickets: Tickets,
     blocked: Option<Blocked>,
     subscribed: BTreeSet<Filter>,
@@ -64,6 +68,7 @@ impl<'a, S: ByteStream> Session<'a, S> {
             topics: Topics::of(&accepted.identity),
             device: device.to_string(),
             module: module.as_ref().map(ToString::to_string),
+            batch: Batch::default(),
             tickets: Tickets::default(),
             blocked: None,
             subscribed: BTreeSet::new(),
@@ -111,21 +116,31 @@ impl<'a, S: ByteStream> Session<'a, S> {
                 packet = move_bytes(self.connection, reading) => {
                     // One look at the clock for all that came at once.
                     self.last_packet = Instant::now();
-                    self.take(packet?)?;
-                    while self.may_read() && let Some(packet) = self.connection.received()? {
-                        self.take(packet)?;
-                    }
+                    let taken = self.take_all(packet);
+                    // What came before a mistake counts.
+                    self.append_batch()?;
+                    taken?;
                 }
                 () = &mut timer => self.look(timer.as_mut())?,
             }
         }
     }
 
+    fn take_all(&mut self, packet: Result<Packet, ReceiveError>) -> Result<(), End> {
+        self.take(packet?)?;
+        while self.may_read()
+            && let Some(packet) = self.connection.received()?
+        {
+            self.take(packet)?;
+        }
+        Ok(())
+    }
+
     fn may_read(&self) -> bool {
         let options = &self.shared.options;
         self.blocked.is_none()
-            && self.tickets.len() < options.waiting_messages_max
-            && self.tickets.bytes() < options.waiting_bytes_max
+            && self.tickets.len() + self.batch.len() < options.waiting_messages_max
+            && self.tickets.bytes() + self.batch.bytes() < options.waiting_bytes_max
             && self.connection.unwritten() < UNWRITTEN_MAX
     }
 
@@ -220,56 +235,72 @@ impl<'a, S: ByteStream> Session<'a, S> {
     }
 
     fn append(&mut self, message: DeviceMessage, packet_id: Option<PacketId>) -> Result<(), End> {
-        let record = encode(&message);
         self.shared.counters.values.add(message.values());
+        if !self.batch.has_room(&message, self.accepted.partition.batch_bytes_max()) {
+            self.append_batch()?;
+        }
         let tap = self.shared.parts.tap.as_ref();
-        let wanted = tap.filter(|tap| tap.wants(&message)).map(|_| Box::new(message));
-        let (bytes, since) = (record.len(), self.last_packet);
-        let mut ticket = Ticket { append: Append::Nothing, packet_id, bytes, since, wanted };
+        let wanted = tap.filter(|tap| tap.wants(&message)).map(|_| Box::new(message.clone()));
+        let publish = Published { packet_id, kept: true, wanted };
+        self.batch.push(&message, publish, self.connection.unread());
+        Ok(())
+    }
+
+    /// Queues what was batched. While what came before is blocked it stays: that unblocks it too.
+    fn append_batch(&mut self) -> Result<(), End> {
+        if self.blocked.is_some() || self.batch.is_empty() {
+            return Ok(());
+        }
+        let (records, ticket) = self.batch.take(self.last_packet);
+        if records.is_empty() {
+            self.tickets.push(ticket);
+            return Ok(());
+        }
         let partition = &self.accepted.partition;
-        match partition.try_append(record.clone()) {
+        match partition.try_append_all(records) {
             Ok(append) => {
-                ticket.append = Append::Waiting(append);
-                self.tickets.push(ticket);
+                self.tickets.push(ticket.waiting_for(append));
                 Ok(())
             }
-            Err(AppendError::QueueFull { .. }) => {
+            Err((AppendError::QueueFull { .. }, records)) => {
                 let partition = partition.clone();
-                let append = Box::pin(async move { partition.append(record).await });
+                let append = Box::pin(async move { partition.append_all(records).await });
                 self.blocked = Some(Blocked { append, ticket });
                 Ok(())
             }
-            Err(error) => Err(unavailable(partition, &error)),
+            Err((error, _)) => Err(unavailable(partition, &error)),
         }
     }
 
     fn unblock(&mut self, queued: Result<AppendTicket, AppendError>) -> Result<(), End> {
-        let Some(Blocked { mut ticket, .. }) = self.blocked.take() else { return Ok(()) };
+        let Some(Blocked { ticket, .. }) = self.blocked.take() else { return Ok(()) };
         let append = queued.map_err(|error| unavailable(&self.accepted.partition, &error))?;
-        ticket.append = Append::Waiting(append);
-        self.tickets.push(ticket);
-        Ok(())
+        self.tickets.push(ticket.waiting_for(append));
+        self.append_batch()
     }
 
     /// Acknowledges a publish that is not kept, behind all before it (MQTT 3.1.1, 4.6).
     fn answer_in_turn(&mut self, packet_id: Option<PacketId>) {
-        if packet_id.is_some() {
-            let since = self.last_packet;
-            self.tickets.push(Ticket { append: Append::Nothing, packet_id, bytes: 0, since, wanted: None });
+        if let Some(packet_id) = packet_id {
+            self.batch.push_answer(packet_id);
         }
     }
 
     fn answer(&mut self, done: Vec<Done>) {
         let (mut messages, mut bytes) = (0, 0);
-        for one in done {
-            if let Some(packet_id) = one.packet_id {
-                self.connection.queue(Packet::PublishAck { packet_id });
-            }
-            let Some(offset) = one.offset else { continue };
-            messages += 1;
-            bytes += one.bytes as u64;
-            if let (Some(message), Some(tap)) = (one.wanted, &self.shared.parts.tap) {
-                tap.durable(*message, self.accepted.partition.index(), offset);
+        for Done { publishes, bytes: some, first_offset } in done {
+            bytes += some as u64;
+            let mut offset = first_offset;
+            for one in publishes {
+                if let Some(packet_id) = one.packet_id {
+                    self.connection.queue(Packet::PublishAck { packet_id });
+                }
+                if let (Some(message), Some(tap)) = (one.wanted, &self.shared.parts.tap) {
+                    tap.durable(*message, self.accepted.partition.index(), offset);
+                }
+                let kept = u64::from(one.kept);
+                offset += kept;
+                messages += kept;
             }
         }
         if messages > 0 {

@@ -1,7 +1,6 @@
 //! Answers to publishes, in the order in which they came: each waits for its message to become durable.
 
-use gemba_api::DeviceMessage;
-use gemba_net::mqtt::PacketId;
+use super::batch::Published;
 use gemba_wal::{AppendError, AppendTicket};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -9,56 +8,56 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
 
-/// What a publish waits for.
+/// What publishes wait for.
 #[derive(Debug)]
 pub(super) enum Append {
-    /// Only its turn to be answered.
+    /// Only their turn to be answered.
     Nothing,
     /// The log.
     Waiting(AppendTicket),
-    /// Nothing any more: its message is not durable.
+    /// Nothing any more: their messages are not durable.
     Failed(AppendError),
 }
 
-/// One publish that is not answered.
+/// Publishes that came together and are not answered.
 #[derive(Debug)]
 pub(super) struct Ticket {
     pub(super) append: Append,
-    /// `None` for QoS 0, which nobody answers.
-    pub(super) packet_id: Option<PacketId>,
+    /// In order.
+    pub(super) publishes: Vec<Published>,
     /// Bytes that count towards the bound.
     pub(super) bytes: usize,
-    /// Since when it waits.
+    /// Since when they wait.
     pub(super) since: Instant,
-    /// For the tap.
-    pub(super) wanted: Option<Box<DeviceMessage>>,
 }
 
-/// A message that is durable, or a publish that needed no append.
+/// Publishes whose messages are durable, or that needed no append.
 #[derive(Debug)]
 pub(super) struct Done {
-    pub(super) packet_id: Option<PacketId>,
+    pub(super) publishes: Vec<Published>,
     pub(super) bytes: usize,
-    /// `None` when nothing was appended.
-    pub(super) offset: Option<u64>,
-    pub(super) wanted: Option<Box<DeviceMessage>>,
+    /// Of the first message; 0 when nothing was appended.
+    pub(super) first_offset: u64,
 }
 
 /// The queue of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Tickets {
     waiting: VecDeque<Ticket>,
+    publishes: usize,
     bytes: usize,
 }
 
 impl Tickets {
     pub(super) fn push(&mut self, ticket: Ticket) {
+        self.publishes += ticket.publishes.len();
         self.bytes += ticket.bytes;
         self.waiting.push_back(ticket);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+    /// Publishes that wait.
+    pub(super) const fn len(&self) -> usize {
+        self.publishes
     }
 
     pub(super) const fn bytes(&self) -> usize {
@@ -73,8 +72,8 @@ impl Tickets {
         self.waiting.front().map(|ticket| ticket.since)
     }
 
-    /// Waits until the oldest publish can be answered, and takes it with all that follow it and are ready too.
-    /// Dropping the future loses nothing.
+    /// Waits until the oldest publishes can be answered, and takes them with all that follow them and are ready
+    /// too. Dropping the future loses nothing.
     pub(super) async fn ready(&mut self) -> Result<Vec<Done>, AppendError> {
         poll_fn(|cx| self.poll_ready(cx)).await
     }
@@ -83,14 +82,14 @@ impl Tickets {
         let mut done = Vec::new();
         while let Some(oldest) = self.waiting.front_mut() {
             let outcome = match &mut oldest.append {
-                Append::Nothing => Ok(None),
+                Append::Nothing => Ok(0),
                 Append::Failed(error) => Err(error.clone()),
                 Append::Waiting(append) => match Pin::new(append).poll(cx) {
-                    Poll::Ready(outcome) => outcome.map(Some),
+                    Poll::Ready(outcome) => outcome,
                     Poll::Pending => break,
                 },
             };
-            let offset = match outcome {
+            let first_offset = match outcome {
                 Ok(offset) => offset,
                 Err(error) if done.is_empty() => return Poll::Ready(Err(error)),
                 Err(error) => {
@@ -99,10 +98,10 @@ impl Tickets {
                     break;
                 }
             };
-            if let Some(ticket) = self.waiting.pop_front() {
-                self.bytes -= ticket.bytes;
-                let Ticket { packet_id, bytes, wanted, .. } = ticket;
-                done.push(Done { packet_id, bytes, offset, wanted });
+            if let Some(Ticket { publishes, bytes, .. }) = self.waiting.pop_front() {
+                self.publishes -= publishes.len();
+                self.bytes -= bytes;
+                done.push(Done { publishes, bytes, first_offset });
             }
         }
         if done.is_empty() { Poll::Pending } else { Poll::Ready(Ok(done)) }

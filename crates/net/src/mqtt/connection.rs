@@ -124,6 +124,11 @@ impl<S: ByteStream> Connection<S> {
         self.outbound.len()
     }
 
+    /// Bytes received whose packets have not been taken yet.
+    pub fn unread(&self) -> usize {
+        self.inbound.len()
+    }
+
     /// Bytes taken by the stream so far; stands still while the peer does not read.
     pub const fn written(&self) -> u64 {
         self.written

@@ -137,7 +137,8 @@ impl Opener<'_> {
         }
         seen.report(head, acknowledged, recovery);
         recovery.scanned_bytes = head.bytes;
-        recovery.cut_bytes = head.bytes.saturating_sub(seen.good_bytes);
+        recovery.cut_bytes =
+            self.io_at("reading", &head.path, || written_bytes(&*file, seen.good_bytes, head.bytes))?;
         recovery.next_offset = seen.next_offset;
         self.io_at("repairing", &head.path, || repair(&*file, head, &seen))?;
         // What is damaged is left alone, so that the next open sees the same; the next append begins a new one.
@@ -149,9 +150,26 @@ impl Opener<'_> {
             index: intact.then_some(seen.index),
         };
         let segment = Arc::new(Segment::new(head.first_offset, head.path.clone(), state));
-        let active = intact.then(|| Active { segment: Arc::clone(&segment), file, bytes: seen.good_bytes });
+        let active = intact.then(|| Active::new(Arc::clone(&segment), file, seen.good_bytes));
         Ok((segment, active))
     }
+}
+
+/// Bytes up to the last that is not 0: what somebody wrote there, and not only wrote ahead.
+fn written_bytes(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<u64> {
+    let (mut at, mut written) = (from, 0);
+    let mut buffer = vec![0; 64 << 10];
+    while at < to {
+        let wanted = usize::try_from(to - at).unwrap_or(usize::MAX).min(buffer.len());
+        let part = buffer.get_mut(..wanted).unwrap_or_default();
+        let filled = file.read_at(part, at)?;
+        let Some(part) = part.get(..filled).filter(|part| !part.is_empty()) else { break };
+        if let Some(last) = part.iter().rposition(|byte| *byte != 0) {
+            written = at + last as u64 + 1 - from;
+        }
+        at += filled as u64;
+    }
+    Ok(written)
 }
 
 /// Cuts the torn end, writes what no later sync has proven durable once more, and syncs.

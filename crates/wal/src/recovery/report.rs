@@ -18,7 +18,8 @@ pub struct Recovery {
     pub segments: usize,
     /// Bytes whose checksums were verified: only those of the newest segment.
     pub scanned_bytes: u64,
-    /// Bytes cut off the end of the newest segment: a write that was never acknowledged.
+    /// Bytes cut off the end of the newest segment: a write that was never acknowledged. Zeros at the very end do not
+    /// count: they were written ahead.
     pub cut_bytes: u64,
     /// What is damaged, at most 256 findings. Older segments are looked into only when they are read.
     pub corruptions: Vec<Corruption>,

@@ -1,6 +1,7 @@
 //! Acknowledgement after the sync, order, groups, limits.
 
 use crate::house::*;
+use gemba_base::disk::Disk;
 use gemba_testkit::FaultyDisk;
 use gemba_wal::{AppendError, Log, Record};
 use std::future::Future;
@@ -272,4 +273,56 @@ async fn frames_of_64_producers_are_there_once_and_in_each_producers_order() {
     let number = |payload: &[u8]| u64::from_le_bytes(payload[..8].try_into().expect("8 bytes"));
     let read: Vec<_> = frames(&log, 0).iter().map(|f| (f.offset, number(&f.payload))).collect();
     assert_eq!(read, acknowledged);
+}
+
+#[test]
+fn several_records_are_one_append_that_stands_together_or_not_at_all() {
+    let disk = FaultyDisk::new(1);
+    let (log, _) = open(&disk, small());
+    let batch = |from: u64, count| (from..from + count).map(|i| Record::new(1, payload(i, 20))).collect();
+    append_numbered(&log, 1, 20);
+    let ticket = log.try_append_all(batch(1, 5)).expect("queued");
+    assert_eq!(ticket.wait_blocking(), Ok(1));
+    disk.hold_syncs();
+    let first = log.try_append_all(batch(6, 2)).expect("queued");
+    disk.wait_until_sync_is_held();
+    let rest = [log.try_append_all(batch(8, 3)), log.try_append_all(batch(11, 8))];
+    disk.stop_holding_syncs();
+    let offsets: Vec<_> = rest.into_iter().map(|ticket| ticket.expect("queued").wait_blocking()).collect();
+    assert_eq!((first.wait_blocking(), offsets), (Ok(6), vec![Ok(8), Ok(11)]));
+    assert_eq!(told(&log, 0, 500), "0-18");
+    assert_eq!((log.stats().appends, log.stats().syncs), (19, 4));
+    // The segment has no room for another frame: all of the next goes to a new one.
+    assert_eq!(segments(&disk), [0]);
+    assert_eq!(log.try_append_all(batch(19, 2)).expect("queued").wait_blocking(), Ok(19));
+    assert_eq!(segments(&disk), [0, 19]);
+    // Without room none of them is taken.
+    let free = disk.free_bytes(std::path::Path::new(FOLDER)).expect("told");
+    disk.set_bytes_of_others(free - 64 - 100);
+    let refused = log.try_append_all(batch(21, 3)).expect("queued").wait_blocking();
+    assert!(matches!(refused, Err(AppendError::DiskFull { needed: 144, .. })), "{refused:?}");
+    assert_eq!((log.next_offset(), log.stats().refused), (21, 3));
+}
+
+#[test]
+fn what_is_too_large_together_comes_back() {
+    let disk = FaultyDisk::new(1);
+    let (log, _) = open(&disk, small());
+    assert_eq!(small().batch_bytes_max(), 936);
+    let records: Vec<_> = (0..20).map(|i| Record::new(1, payload(i, 20))).collect();
+    let (error, back) = log.try_append_all(records.clone()).expect_err("960 bytes");
+    assert_eq!((error, back), (AppendError::TooLarge { bytes: 960, bytes_max: 936 }, records));
+    let lone = vec![Record::new(1, vec![0; 908])];
+    assert_eq!(log.try_append_all(lone).expect("queued").wait_blocking(), Ok(0));
+    disk.hold_syncs();
+    let held = log.try_append_all(vec![Record::new(1, "held")]).expect("queued");
+    disk.wait_until_sync_is_held();
+    let full: Vec<_> = (0..5).map(|_| vec![Record::new(1, vec![0; 800])]).collect();
+    let outcomes: Vec<_> = full.into_iter().map(|one| log.try_append_all(one)).collect();
+    let full = outcomes
+        .iter()
+        .filter(|one| matches!(one, Err((AppendError::QueueFull { .. }, back)) if back.len() == 1));
+    assert_eq!(full.count(), 1);
+    disk.stop_holding_syncs();
+    assert_eq!(held.wait_blocking(), Ok(1));
 }

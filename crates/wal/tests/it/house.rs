@@ -41,6 +41,8 @@ pub(crate) fn small() -> LogOptions {
         bytes_max: 1 << 20,
         headroom_bytes: 500,
         reserve: Reserve::Bytes(0),
+        zeros_ahead_bytes: 0,
+        free_space_believed: Duration::ZERO,
         queue_bytes_max: 4_000,
         clock: SetClock::at(1_000),
         new_log_id: Some(LOG_ID),

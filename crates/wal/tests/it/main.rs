@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that indexes wrongly should fail")]
 
+mod ahead;
 mod appends;
 mod damage;
 mod full;

@@ -2,7 +2,7 @@
 
 use crate::house::*;
 use gemba_testkit::{FaultyDisk, Rng};
-use gemba_wal::{AppendError, Log, ReadItem, Record};
+use gemba_wal::{AppendError, Log, LogOptions, ReadItem, Record};
 use std::collections::BTreeMap;
 
 /// What must, may and may not be in the log.
@@ -18,6 +18,7 @@ struct Model {
 
 struct Life {
     rng: Rng,
+    options: LogOptions,
     disk: FaultyDisk,
     log: Option<Log>,
     model: Model,
@@ -26,8 +27,11 @@ struct Life {
 impl Life {
     fn new(seed: u64) -> Self {
         let disk = FaultyDisk::new(seed);
-        let log = Some(open(&disk, small()).0);
-        Self { rng: Rng::new(seed), disk, log, model: Model::default() }
+        // None, less than a segment, and all of it.
+        let zeros_ahead_bytes = [0, 300, 5_000][seed as usize % 3];
+        let options = LogOptions { zeros_ahead_bytes, ..small() };
+        let log = Some(open(&disk, options.clone()).0);
+        Self { rng: Rng::new(seed), disk, log, options, model: Model::default() }
     }
 
     fn log(&self) -> &Log {
@@ -121,7 +125,7 @@ impl Life {
     /// What is in the log after opening is what the model says, and from now on all of it is there for good.
     fn reopen(&mut self) {
         self.log = None;
-        let (log, recovery) = open(&self.disk, small());
+        let (log, recovery) = open(&self.disk, self.options.clone());
         assert_eq!(recovery.first_offset, self.model.first, "no segment lost, none back");
         let mut found = BTreeMap::new();
         let mut next = self.model.first;
