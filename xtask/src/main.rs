@@ -11,36 +11,13 @@ mod sim;
 mod soak;
 mod test;
 mod tidy;
+mod verbs;
 mod web;
 
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-const HELP: &str = "\
-cargo x <command>
-
-  demo [args…]        build everything, start it over the simulated plant, print the address
-  test [filter]       set up the peers, run every check and test; closes with 'N passed, N failed, N skipped'
-  check               type-check and lint the workspace
-  layers              hold layers.toml against the crate graph
-  tidy                file sizes, module headers, banned words, a page for each error code
-  deny                hold deny.toml against licences, banned crates and sources of all dependencies
-  bench [--json] [--only NAME] [--seconds N] [--profile NAME]
-                      CPU seconds per million, memory and ratios beside other people's software, in release;
-                      NAME: idle, large, 50k-10hz, small, hub, clients, stores
-  soak kills --n N [--seed S]
-                      N random kills, cuts and full disks; checks that nothing was lost
-  soak day [--factor F]
-                      24 h of plant time, F times as fast, with servers that misbehave: memory, disk, drain
-  sim [--seed N] [--seeds COUNT] [--hours H]
-                      the chain under faults in virtual time; a seed that fails prints its command
-  fuzz [target] [--seconds N] [--seed S] [--input HEX] [--list]
-                      every parser of outside bytes over its corpus and seeded mutations
-  web                 build the page (needs Node.js 20.19 or newer)
-  dist                the release binary with the page inside
-  verify              fmt, clippy, then everything that `test` does
-";
+use verbs::Wish;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -56,6 +33,17 @@ fn main() -> ExitCode {
 fn dispatch(args: &[String]) -> Result<()> {
     let (command, rest) =
         args.split_first().map_or(("help", &[][..]), |(first, rest)| (first.as_str(), rest));
+    if matches!(command, "help" | "--help" | "-h") {
+        run::say(&verbs::help());
+        return Ok(());
+    }
+    let Some(verb) = verbs::find(command) else {
+        bail!("unknown command '{command}'\n\n{}", verbs::help());
+    };
+    if verb.look(rest)? == Wish::Help {
+        run::say(&verb.help());
+        return Ok(());
+    }
     match command {
         "demo" => {
             web::build()?;
@@ -88,11 +76,7 @@ fn dispatch(args: &[String]) -> Result<()> {
             run::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
             test::run(&[])
         }
-        "help" | "--help" | "-h" => {
-            run::say(HELP);
-            Ok(())
-        }
-        other => bail!("unknown command '{other}'\n\n{HELP}"),
+        other => bail!("the command '{other}' has nothing behind it"),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::record::{self, Message, MessageKind};
 use gemba_api::Delivery;
-use gemba_model::{DataSetMetaData, DateTime, FieldGap, GapReason, GapRecord, GapScope, Hop, SampleBatch};
+use gemba_model::{
+    DataSetMetaData, DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, SampleBatch,
+};
 use gemba_pubsub::uadp::{Encoder, encode_meta_data};
 use gemba_pubsub::{EncodeError, Limits, Outcome, PublisherId, RefusedSample};
 
@@ -88,6 +90,14 @@ impl Writer {
     pub(crate) fn gap(&mut self, gap: &GapRecord, record: &mut Vec<u8>, written: &mut Written) {
         let body = serde_json::to_vec(gap).unwrap_or_default();
         self.put(record, MessageKind::Gap, false, 0, (0, 0), &body, written);
+    }
+
+    /// A statement about the producer's own messages.
+    pub(crate) fn tell(&mut self, gap: &GapMessage, record: &mut Vec<u8>) -> Written {
+        let mut written = Written::default();
+        let body = serde_json::to_vec(gap).unwrap_or_default();
+        self.put(record, MessageKind::Gap, false, 0, (0, 0), &body, &mut written);
+        written
     }
 
     #[expect(clippy::too_many_arguments, reason = "a message has that many parts")]

@@ -3,6 +3,7 @@
 //! One task writes. It takes whatever waits, makes one record of it, and tries until the record is durable:
 //! a full disk is back-pressure, never an error to the field, and no sequence number is ever skipped.
 
+mod age;
 mod appender;
 mod drops;
 
@@ -10,10 +11,11 @@ use crate::checkpoint::Checkpoint;
 use crate::encoding::Writer;
 use crate::overflow::OverflowRule;
 use crate::replay::{self, Recovered};
+use age::Ages;
 use gemba_api::{BoxFuture, Delivery, Problem, StageReport, Uplink, UplinkError};
 use gemba_base::disk::Disk;
 use gemba_base::{Clock, Counter, Metrics, Tasks};
-use gemba_model::{DataSetMetaData, DateTime, ErrorCode, WriterKey};
+use gemba_model::{DataSetMetaData, DateTime, ErrorCode, GapMessage, WriterKey};
 use gemba_wal::{Log, LogOptions, Reserve};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -117,6 +119,8 @@ struct Waiter {
 enum Work {
     Deliver(Delivery),
     Announce(Arc<DataSetMetaData>),
+    /// Messages of the queue that will never come.
+    Tell(Box<GapMessage>),
 }
 
 /// What is known of the log's content.
@@ -136,6 +140,10 @@ pub(crate) struct State {
     pub(crate) values_waiting: u64,
     /// About when the oldest of them was written; `None` when none waits.
     pub(crate) oldest_waiting: Option<DateTime>,
+    /// How old what waits is, where that matters.
+    ages: Option<Ages>,
+    /// Damage up to this sequence was told of.
+    pub(crate) damage_told: u64,
     /// What the last append met, for people.
     pub(crate) trouble: Option<Trouble>,
 }
@@ -205,7 +213,10 @@ impl StoreAndForward {
         let Recovered { log, checkpoint, announced, values_waiting } =
             replay::recover(&options, disk.clone(), clock.clone())?;
         let writer = Writer::new(&options.producer, checkpoint.next_sequence);
+        let start = (clock.now(), clock.monotonic());
         let state = State {
+            ages: options.queue_age_max.map(|limit| Ages::new(limit, start, checkpoint.offset)),
+            damage_told: 0,
             cursors: checkpoint.cursors,
             announced,
             offset: checkpoint.offset,
@@ -243,6 +254,11 @@ impl Shared {
     /// The log, unless it failed and is not open again yet.
     pub(crate) fn log(&self) -> Option<Log> {
         self.log.lock().clone()
+    }
+
+    /// Puts a statement about the queue's own messages into it; nobody waits for it.
+    pub(crate) fn tell(&self, gap: GapMessage) {
+        drop(self.put(Work::Tell(Box::new(gap)), 256));
     }
 
     fn put(

@@ -50,6 +50,9 @@ pub(crate) fn begin() -> Vec<u8> {
     vec![VERSION]
 }
 
+/// What the shortest message takes in a record.
+pub(crate) const MESSAGE_BYTES_MIN: u64 = 35;
+
 pub(crate) fn put_message(record: &mut Vec<u8>, message: &Message<'_>) {
     record.push(MESSAGE);
     let length = 8 + 1 + 1 + 4 + 16 + message.body.len();

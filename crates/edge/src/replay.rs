@@ -8,7 +8,7 @@ use gemba_base::disk::{self, Disk};
 use gemba_model::{DataSetMetaData, WriterKey};
 use gemba_pubsub::uadp::{Decoder, encode_meta_data};
 use gemba_pubsub::{Limits, NoDataSets, PublisherId, Received};
-use gemba_wal::{Log, ReadItem};
+use gemba_wal::{Log, ReadItem, Recovery};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(crate) fn recover(
         tracing::error!(?corruption, "the edge's queue is damaged; what is lost goes to the ledger");
     }
     let mut checkpoint = checkpoint(&*disk, options, &log)?;
-    let mut values_waiting = 0;
+    let (mut values_waiting, mut lost_from) = (0, None);
     let mut reader = log.reader(checkpoint.offset.min(checkpoint.unacknowledged_offset));
     loop {
         let items = reader.read(READ_BYTES).map_err(|error| state_error(&log_folder, error))?;
@@ -61,14 +61,33 @@ pub(crate) fn recover(
             break;
         }
         for item in items {
-            if let ReadItem::Frame(frame) = item {
-                values_waiting += replay(&mut checkpoint, frame.offset, &frame.payload);
+            match item {
+                ReadItem::Frame(frame) => {
+                    values_waiting += replay(&mut checkpoint, frame.offset, &frame.payload);
+                    lost_from = None;
+                }
+                ReadItem::Corrupt { from_offset, .. } => lost_from = lost_from.or(Some(from_offset)),
+                ReadItem::Trimmed { .. } => {}
             }
         }
+    }
+    if let Some(from) = lost_from {
+        // Numbers of messages that can be read no more may have reached the hub: they are not given again.
+        let most = most_lost(&recovery, from, options);
+        checkpoint.next_sequence = checkpoint.next_sequence.saturating_add(most);
     }
     checkpoint.offset = log.stats().next_offset;
     let announced = descriptions(&*disk, options)?;
     Ok(Recovered { log, checkpoint, announced, values_waiting })
+}
+
+/// The most messages that damage at the end of the log, from an offset on, can hide.
+fn most_lost(recovery: &Recovery, from: u64, options: &EdgeOptions) -> u64 {
+    let at_the_end = recovery.corruptions.iter().filter(|corruption| corruption.from_offset >= from);
+    let bytes: u64 = at_the_end.map(|corruption| corruption.bytes).sum();
+    // Opening looks into the newest segment alone; one before it may be all that is damaged.
+    let bytes = if bytes == 0 { options.segment_bytes } else { bytes };
+    bytes / record::MESSAGE_BYTES_MIN + 1
 }
 
 /// Takes one record into the state; returns how many of its values the hub has not acknowledged.

@@ -251,13 +251,26 @@ impl Ledger {
 
     /// Takes back what a message's number said about those before it: they came, or have another cause.
     pub(crate) fn retract(&mut self, told: Told) {
+        for key in self.holes(told) {
+            self.remove(key);
+        }
+    }
+
+    /// What a message's number said about those before it has a cause that was told later.
+    pub(crate) fn rename(&mut self, told: Told, reason: GapReason, hop: Hop) {
+        for key in self.holes(told) {
+            if let Some(gap) = self.entries.get_mut(&key) {
+                (gap.reason, gap.hop) = (reason, hop);
+            }
+        }
+    }
+
+    /// Entries of holes in the numbers that a message showed.
+    fn holes(&self, told: Told) -> Vec<GapKey> {
         let Told { at, partition, offset } = told;
         let key = |series, nth| GapKey { at, partition, offset, series, nth };
         let told = self.entries.range(key(0, 0)..=key(u64::MAX, u16::MAX));
-        let holes = told.filter(|(_, gap)| gap.reason == GapReason::SequenceGap).map(|(key, _)| *key);
-        for key in holes.collect::<Vec<_>>() {
-            self.remove(key);
-        }
+        told.filter(|(_, gap)| gap.reason == GapReason::SequenceGap).map(|(key, _)| *key).collect()
     }
 
     /// Series with a closed entry of exactly this extent and reason.

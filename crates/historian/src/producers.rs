@@ -73,6 +73,11 @@ impl Producer {
         self.revealed.push(Revealed { from: self.next, to: sequence, told });
     }
 
+    /// Whether some of these numbers are missing for no known reason.
+    pub(crate) fn misses_some(&self, ranges: &[(u64, u64)]) -> bool {
+        ranges.iter().any(|&(from, to)| self.holes.iter().any(|&(a, b)| a < to && from < b))
+    }
+
     /// A gap record accounts for these numbers. Returns whether some of them came after all.
     pub(crate) fn explain(&mut self, ranges: &[(u64, u64)]) -> bool {
         let mut came = false;

@@ -144,7 +144,8 @@ pub struct GapMessage {
     #[serde(flatten)]
     pub record: GapRecord,
     /// Numbers `from..to` of messages that will never come because of it: their absence has no other cause.
-    /// What came of them nevertheless is not missing.
+    /// What came of them nevertheless is not missing. A record without bounds gives the cause alone: the holes that
+    /// these numbers left have the bounds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<(u64, u64)>,
     /// Numbers under which the same record may have come before.

@@ -82,6 +82,7 @@ fn draft(shared: &Shared, writer: &mut Writer) -> Draft {
         let written = match work {
             Work::Deliver(delivery) => Ok(writer.delivery(&delivery, &mut draft.record)),
             Work::Announce(metadata) => writer.announcement(&metadata, &mut draft.record),
+            Work::Tell(gap) => Ok(writer.tell(&gap, &mut draft.record)),
         };
         match written {
             Ok(written) => {
@@ -163,6 +164,9 @@ fn finish(shared: &Shared, draft: Draft, payload: &[u8], offset: u64) {
     {
         let mut state = shared.state.lock();
         state.offset = offset + 1;
+        if let Some(ages) = &mut state.ages {
+            ages.note(offset, shared.clock.monotonic());
+        }
         state.next_sequence = draft.first_sequence + draft.written.messages;
         state.values_waiting += draft.written.values;
         state.oldest_waiting.get_or_insert_with(|| shared.clock.now());

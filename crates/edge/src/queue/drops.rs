@@ -18,6 +18,7 @@ struct Loss {
     fields: BTreeMap<WriterKey, BTreeMap<u16, (u64, i64, i64)>>,
     /// Gap records that the hub has not acknowledged: what they tell must not be lost with them.
     gaps: Vec<LostGap>,
+    unreadable: Vec<Unreadable>,
     values: u64,
     /// Descriptions that are still in force; they are announced again.
     descriptions: bool,
@@ -26,6 +27,12 @@ struct Loss {
     next_sequence: u64,
     /// Numbers of all these messages.
     messages: Option<(u64, u64)>,
+}
+
+/// Records of the segment that cannot be read: between the source times of the data before and after them.
+struct Unreadable {
+    before: Option<i64>,
+    after: Option<i64>,
 }
 
 /// A gap record that is lost.
@@ -41,7 +48,22 @@ impl Loss {
     /// How many messages tell of it.
     fn records(&self) -> u64 {
         let fresh = if self.messages.is_some() { self.fields.len().max(1) } else { 0 };
-        (self.old_descriptions.len() + self.gaps.len() + fresh) as u64
+        (self.old_descriptions.len() + self.gaps.len() + self.unreadable.len() + fresh) as u64
+    }
+}
+
+impl Loss {
+    /// The segment's last records could not be read: what they held ends where the next segment begins.
+    fn end_at(&mut self, next: &[u8]) {
+        let Some(lost) = self.unreadable.last_mut().filter(|lost| lost.after.is_none()) else { return };
+        let mut messages = record::entries(next).into_iter().flatten().flatten();
+        let Some(Entry::Message(message)) = messages.find(|entry| matches!(entry, Entry::Message(_))) else {
+            return;
+        };
+        lost.after = Some(message.span.0).filter(|_| message.span != (0, 0));
+        let (first, _) = self.messages.unwrap_or((message.sequence, 0));
+        self.messages = Some((first, message.sequence)).filter(|(from, to)| from < to);
+        self.next_sequence = self.next_sequence.max(message.sequence);
     }
 }
 
@@ -64,6 +86,9 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
             Ok(offset) => {
                 let mut state = shared.state.lock();
                 state.offset = offset + 1;
+                if let Some(ages) = &mut state.ages {
+                    ages.note(offset, shared.clock.monotonic());
+                }
                 state.next_sequence = sequence + used;
             }
             Err(error) => {
@@ -102,12 +127,15 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
 
 /// Drops segments whose newest record is older than the age limit.
 pub(super) async fn expire(shared: &Shared, writer: &mut Writer) {
-    let Some(age) = shared.options.queue_age_max else { return };
-    let limit = shared.clock.now().saturating_sub(age);
-    while let Some(log) = shared.log()
+    let is_over = |segment: &SegmentInfo| {
+        let (now, state) = (shared.clock.monotonic(), shared.state.lock());
+        state.ages.as_ref().is_some_and(|ages| ages.is_over(segment.last_offset, segment.last_time, now))
+    };
+    while shared.options.queue_age_max.is_some()
+        && let Some(log) = shared.log()
         && let Ok(Some(segment)) = log.oldest_segment()
         && segment.trimmable
-        && segment.last_time.is_some_and(|time| time < limit)
+        && is_over(&segment)
     {
         let before = segment.first_offset;
         let Some(used) = drop_oldest(shared, writer.next_sequence()).await else { break };
@@ -120,7 +148,7 @@ pub(super) async fn expire(shared: &Shared, writer: &mut Writer) {
 
 fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
     let mut loss = Loss::default();
-    let from = shared.state.lock().unacknowledged.1;
+    let (undelivered, from) = shared.state.lock().unacknowledged;
     let mut reader = log.reader(segment.first_offset);
     let mut decoder = Decoder::default();
     let mut before: Option<i64> = None;
@@ -129,15 +157,27 @@ fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
             break;
         }
         for item in items {
-            let ReadItem::Frame(frame) = item else { continue };
+            let frame = match item {
+                ReadItem::Frame(frame) => frame,
+                ReadItem::Corrupt { from_offset, .. } => {
+                    if (undelivered..=segment.last_offset).contains(&from_offset) {
+                        loss.unreadable.push(Unreadable { before, after: None });
+                    }
+                    continue;
+                }
+                ReadItem::Trimmed { .. } => continue,
+            };
             if frame.offset > segment.last_offset {
+                loss.end_at(&frame.payload);
                 break 'segment;
             }
             for entry in record::entries(&frame.payload).into_iter().flatten().flatten() {
                 let Entry::Message(message) = entry else { continue };
                 loss.next_sequence = loss.next_sequence.max(message.sequence + 1);
                 if message.sequence >= from {
-                    let (first, _) = *loss.messages.get_or_insert((message.sequence, 0));
+                    // What could not be read before it was waiting as well.
+                    let begins = if loss.unreadable.is_empty() { message.sequence } else { from };
+                    let (first, _) = *loss.messages.get_or_insert((begins, 0));
                     loss.messages = Some((first, message.sequence + 1));
                     count(shared, &mut loss, &mut decoder, &message, before);
                 }
@@ -145,6 +185,8 @@ fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
                     before = before.max(Some(message.span.1));
                     let waiting = loss.gaps.iter_mut().filter(|gap| gap.after.is_none());
                     waiting.for_each(|gap| gap.after = Some(message.span.1));
+                    let open = loss.unreadable.iter_mut().filter(|lost| lost.after.is_none());
+                    open.for_each(|lost| lost.after = Some(message.span.1));
                 }
             }
         }
@@ -207,6 +249,7 @@ fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
         }
     }
     let old = loss.old_descriptions.iter().map(|body| (MessageKind::MetaData, body.clone()));
+    fresh.splice(0..0, loss.unreadable.iter().map(unreadable_gap));
     let again = loss.gaps.iter().map(|gap| (MessageKind::Gap, told_again(gap)));
     let fresh = fresh.iter().map(|gap| (MessageKind::Gap, serde_json::to_vec(gap).unwrap_or_default()));
     let mut out = record::begin();
@@ -239,6 +282,19 @@ fn writer_gap(key: WriterKey, fields: &BTreeMap<u16, (u64, i64, i64)>) -> GapMes
         reason: GapReason::Drop,
         hop: Hop::Edge,
         count: Some(count),
+    })
+}
+
+/// What could not even be read: nobody knows how many values.
+fn unreadable_gap(lost: &Unreadable) -> GapMessage {
+    GapMessage::from(GapRecord {
+        scope: GapScope::Producer,
+        // Without data before it in the segment, the loss begins at a time that nobody knows.
+        from: Some(lost.before.map_or(DateTime::MIN, DateTime::from_ticks)),
+        to: lost.after.map(DateTime::from_ticks),
+        reason: GapReason::Corruption,
+        hop: Hop::Edge,
+        count: None,
     })
 }
 

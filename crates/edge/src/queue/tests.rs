@@ -201,3 +201,27 @@ async fn what_a_full_queue_drops_is_counted_in_gap_records() {
     assert!(described > 0, "the hub still learns the description");
     rig.kill().await;
 }
+
+#[tokio::test]
+async fn numbers_of_messages_that_damage_took_are_not_given_again() {
+    let mut rig = Rig::new(1 << 20);
+    rig.queue().announce(description()).await.expect("taken");
+    for cursor in 0..40 {
+        rig.queue().publish(delivery(0..400, cursor)).await.expect("taken");
+    }
+    let given = rig.messages().last().expect("has messages").0;
+    rig.kill().await;
+    let listed = std::fs::read_dir(rig.folder.join("log/edge")).expect("a folder");
+    let mut segments: Vec<PathBuf> = listed.map(|entry| entry.expect("an entry").path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    segments.sort();
+    assert!(segments.len() > 1, "an older segment still says which log it is");
+    let newest = segments.pop().expect("is there");
+    let bytes = std::fs::read(&newest).expect("can be read");
+    std::fs::write(&newest, bytes.iter().map(|byte| !byte).collect::<Vec<u8>>()).expect("can be written");
+    rig.open();
+    rig.queue().publish(delivery(400..401, 40)).await.expect("taken");
+    let numbers: Vec<u64> = rig.messages().iter().map(|message| message.0).collect();
+    assert!(numbers.last().is_some_and(|last| *last > given), "{given} was given, then {numbers:?}");
+    rig.kill().await;
+}

@@ -5,10 +5,9 @@ use crate::queue::{Shared, StoreAndForward};
 use crate::record::{self, Entry, Message, MessageKind};
 use bytes::Bytes;
 use gemba_api::log::properties;
-use gemba_api::{Delivery, Uplink};
 use gemba_base::Tasks;
 use gemba_iothub::{Identity, MessageProperties, Topics};
-use gemba_model::{DateTime, GapReason, GapRecord, GapScope, Hop, MessageId};
+use gemba_model::{DateTime, GapMessage, GapReason, GapRecord, GapScope, Hop, MessageId};
 use gemba_net::mqtt::{Client, Event, PublishError};
 use gemba_wal::{Frame, ReadItem, Reader};
 use std::collections::VecDeque;
@@ -49,6 +48,10 @@ struct Sending<'a> {
     ready: VecDeque<Outgoing>,
     /// In the order sent: packet id, place, acknowledged.
     under_way: VecDeque<(u16, Place, bool)>,
+    /// The number of the next message that is read, if none is missing.
+    due: u64,
+    /// Records before it could not be read.
+    after_damage: bool,
 }
 
 pub(super) async fn serve(
@@ -65,13 +68,16 @@ pub(super) async fn serve(
     let Some(log) = queue.shared.log() else {
         return End::Lost("the edge's queue is being opened again".into());
     };
-    let mut reader = log.reader(queue.shared.state.lock().unacknowledged.0);
+    let unacknowledged = queue.shared.state.lock().unacknowledged;
+    let mut reader = log.reader(unacknowledged.0);
     let mut sending = Sending {
         queue,
         topics: Topics::of(&identity),
         client,
         ready: VecDeque::new(),
         under_way: VecDeque::new(),
+        due: unacknowledged.1,
+        after_damage: false,
     };
     let mut status = interval(STATUS_INTERVAL);
     status.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -130,7 +136,10 @@ impl Sending<'_> {
             for item in items {
                 match item {
                     ReadItem::Frame(frame) => self.prepare(&frame),
-                    ReadItem::Corrupt { from_offset, next_offset } => self.damaged(from_offset, next_offset),
+                    ReadItem::Corrupt { from_offset, next_offset } => {
+                        tracing::error!(from_offset, next_offset, "records of the edge's queue are damaged");
+                        self.after_damage = true;
+                    }
                     // The gap record of what was dropped is further on in the queue.
                     ReadItem::Trimmed { .. } => {}
                 }
@@ -148,9 +157,12 @@ impl Sending<'_> {
             Entry::Message(_) | Entry::Cursor { .. } => None,
         });
         for entry in entries() {
-            if let Entry::Message(message) = entry
-                && message.sequence >= unacknowledged
-            {
+            let Entry::Message(message) = entry else { continue };
+            if std::mem::take(&mut self.after_damage) {
+                self.damaged(self.due.max(unacknowledged), message.sequence);
+            }
+            self.due = message.sequence + 1;
+            if message.sequence >= unacknowledged {
                 let outgoing = self.outgoing(frame, &message, life);
                 self.ready.push_back(outgoing);
             }
@@ -263,9 +275,19 @@ impl Sending<'_> {
         }
     }
 
+    /// Messages `from..to` cannot be read any more. Which values they held nobody knows; the historian sees between
+    /// which values their numbers are missing.
     fn damaged(&self, from: u64, to: u64) {
-        tracing::error!(from, to, "records of the edge's queue are damaged; what was in them is lost");
-        let gap = GapRecord {
+        let shared = &self.queue.shared;
+        {
+            let mut state = shared.state.lock();
+            if from >= to || to <= state.damage_told {
+                return;
+            }
+            state.damage_told = to;
+        }
+        tracing::error!(from, to, "messages of the edge's queue are damaged; what was in them is lost");
+        let record = GapRecord {
             scope: GapScope::Producer,
             from: None,
             to: None,
@@ -274,7 +296,7 @@ impl Sending<'_> {
             count: None,
         };
         // It becomes durable like all else; nobody needs to wait for it.
-        drop(self.queue.publish(Delivery { gaps: vec![gap], ..Delivery::default() }));
+        shared.tell(GapMessage { messages: vec![(from, to)], ..GapMessage::from(record) });
     }
 
     /// Sends the state, if there is room; the next one comes soon.

@@ -51,9 +51,19 @@ impl Engine {
         if let Some(key) = sender.key() {
             let producer = Arc::make_mut(&mut state.producers).of(key);
             let is_known = again.iter().any(|number| producer.has(*number));
+            let is_news = producer.misses_some(&messages);
             let some_came = producer.explain(&messages);
             let settled = producer.take_settled();
-            settled.into_iter().for_each(|told| Arc::make_mut(&mut state.ledger).retract(told));
+            let ledger = Arc::make_mut(&mut state.ledger);
+            if record.from.is_none() && record.to.is_none() && !messages.is_empty() {
+                // It knows the cause alone. The holes in the numbers know the times.
+                let (reason, hop) = (record.reason, record.hop);
+                settled.iter().for_each(|told| ledger.rename(*told, reason, hop));
+                if !is_news || !settled.is_empty() {
+                    return;
+                }
+            }
+            settled.into_iter().for_each(|told| ledger.retract(told));
             if is_known {
                 return;
             }

@@ -137,3 +137,19 @@ fn pages_follow_each_other_and_the_bound_counts_what_it_takes() {
     query.continuation = Some("x".into());
     assert!(matches!(ledger.query(&query), Err(HistoryError::InvalidContinuation)));
 }
+
+#[test]
+fn a_hole_in_the_numbers_takes_the_cause_that_is_told_later() {
+    let mut ledger = Ledger::default();
+    ledger.add(1, told(1), open(10, GapReason::SequenceGap, None), MAX);
+    ledger.value_came(&row(1, 20, 0));
+    ledger.add(1, told(2), open(20, GapReason::SequenceGap, None), MAX);
+    ledger.rename(told(1), GapReason::Corruption, Hop::Edge);
+    check(
+        &ledger,
+        expect![[r#"
+            1 Some(20)..None sequence-gap None closed=false
+            1 Some(10)..Some(20) corruption None closed=true
+        "#]],
+    );
+}

@@ -79,7 +79,11 @@ fn skip_expanded_node_id(reader: &mut Reader<'_>) -> Result<()> {
         0 => reader.take(1).map(drop)?,
         1 => reader.take(3).map(drop)?,
         2 => reader.take(6).map(drop)?,
-        3 | 5 => {
+        3 => {
+            reader.u16()?;
+            reader.string()?;
+        }
+        5 => {
             reader.u16()?;
             reader.byte_string()?;
         }
@@ -87,7 +91,7 @@ fn skip_expanded_node_id(reader: &mut Reader<'_>) -> Result<()> {
         _ => return Err(reader.error("unknown form of node id")),
     }
     if format & 0x80 != 0 {
-        reader.byte_string()?;
+        reader.string()?;
     }
     if format & 0x40 != 0 {
         reader.u32()?;
@@ -109,7 +113,8 @@ fn bytes_min(element: BuiltInType) -> usize {
     }
 }
 
-/// Moves behind one Variant without decoding it.
+/// Moves behind one Variant without decoding it. Refuses whatever [`decode_variant`] refuses, also texts that are no
+/// UTF-8, so that what was passed over and kept can be decoded later.
 ///
 /// # Errors
 /// When the bytes are not a Variant or nest too deep.
@@ -136,10 +141,14 @@ fn skip_variant_at(reader: &mut Reader<'_>, depth: u32) -> Result<()> {
     let Some(element) = BuiltInType::from_id(mask & TYPE) else {
         return Err(reader.error("unknown built-in type"));
     };
-    let count = match mask & ARRAY {
-        0 => 1,
-        _ => reader.array_length(bytes_min(element))?.unwrap_or(0),
-    };
+    if mask & ARRAY == 0 {
+        skip_element(reader, element, depth)?;
+        if mask & DIMENSIONS != 0 {
+            return Err(reader.error("a scalar has no dimensions"));
+        }
+        return Ok(());
+    }
+    let count = reader.array_length(bytes_min(element))?.unwrap_or(0);
     for _ in 0..count {
         skip_element(reader, element, depth)?;
     }
@@ -158,20 +167,21 @@ fn skip_element(reader: &mut Reader<'_>, element: BuiltInType, depth: u32) -> Re
         T::Int32 | T::UInt32 | T::Float | T::StatusCode => reader.take(4).map(drop),
         T::Int64 | T::UInt64 | T::Double | T::DateTime => reader.take(8).map(drop),
         T::Guid => reader.take(16).map(drop),
-        T::String | T::ByteString | T::XmlElement => reader.byte_string().map(drop),
+        T::String | T::XmlElement => reader.string().map(drop),
+        T::ByteString => reader.byte_string().map(drop),
         T::NodeId => skip_node_id(reader),
         T::ExpandedNodeId => skip_expanded_node_id(reader),
         T::QualifiedName => {
             reader.u16()?;
-            reader.byte_string().map(drop)
+            reader.string().map(drop)
         }
         T::LocalizedText => {
             let mask = reader.u8()?;
             if mask & 1 != 0 {
-                reader.byte_string()?;
+                reader.string()?;
             }
             if mask & 2 != 0 {
-                reader.byte_string()?;
+                reader.string()?;
             }
             Ok(())
         }

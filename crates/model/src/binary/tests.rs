@@ -97,8 +97,9 @@ fn decode_and_skip_agree_on_random_bytes() {
             *byte = if state >> 61 == 0 { (state >> 40) as u8 } else { (state >> 59) as u8 };
         }
         let (mut a, mut b) = (Reader::new(&bytes), Reader::new(&bytes));
-        if decode_variant(&mut a).is_ok() {
-            assert_eq!(skip_variant(&mut b), Ok(()), "{bytes:?}");
+        let decoded = decode_variant(&mut a);
+        assert_eq!(skip_variant(&mut b).is_ok(), decoded.is_ok(), "{bytes:?}");
+        if decoded.is_ok() {
             assert_eq!(a.position(), b.position(), "{bytes:?}");
         }
     }
@@ -129,14 +130,37 @@ fn endless_nesting_is_refused() {
     assert!(skip_variant(&mut Reader::new(&bytes)).is_err());
 }
 
-/// Whatever can be read can be passed over to the same place (which does not look into texts), and is written to bytes that read
-/// the same.
+#[test]
+fn what_cannot_be_decoded_is_not_passed_over() {
+    let text = [2, 0, 0, 0, 0xE5, 0x2C];
+    let with = |head: &[u8]| [head, &text].concat();
+    let expanded = [&[18, 0xC3, 0, 0, 1, 0, 0, 0, b'a'][..], &text, &[0; 4]].concat();
+    for (what, bytes) in [
+        ("String", with(&[12])),
+        ("XmlElement", with(&[16])),
+        ("NodeId", with(&[17, 3, 0, 0])),
+        ("ExpandedNodeId with a URI", expanded),
+        ("QualifiedName", with(&[20, 0, 0])),
+        ("locale", with(&[21, 1])),
+        ("text", with(&[21, 2])),
+        ("array of String", with(&[0x80 | 12, 1, 0, 0, 0])),
+        ("scalar with dimensions", vec![0x40 | 1, 1, 0, 0, 0, 0]),
+    ] {
+        let (decoded, skipped) =
+            (decode_variant(&mut Reader::new(&bytes)), skip_variant(&mut Reader::new(&bytes)));
+        assert_eq!(skipped.err(), decoded.err(), "{what}");
+        assert!(skip_variant(&mut Reader::new(&bytes)).is_err(), "{what}");
+    }
+}
+
+/// Whatever can be read can be passed over to the same place, and nothing else can; and it is written to bytes that
+/// read the same.
 fn variant_of_bytes(bytes: &[u8]) {
     let (mut read, mut passed) = (Reader::new(bytes), Reader::new(bytes));
     let variant = decode_variant(&mut read);
     let skipped = skip_variant(&mut passed);
+    assert_eq!(skipped.is_ok(), variant.is_ok());
     let Ok(variant) = variant else { return };
-    assert_eq!(skipped, Ok(()));
     assert_eq!(read.position(), passed.position());
     let mut written = Vec::new();
     encode_variant(&variant, &mut written);

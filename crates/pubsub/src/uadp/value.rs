@@ -1,6 +1,6 @@
 //! DataValues straight between samples and bytes (OPC 10000-6 v1.05, 5.2.2.17).
 
-use gemba_model::binary::{DecodeError, Reader, decode_variant, skip_variant};
+use gemba_model::binary::{DecodeError, Reader, skip_variant};
 use gemba_model::{BuiltInType, DateTime, Sample, SampleBatch, StatusCode, Value};
 
 /// Bits of a DataValue's encoding byte.
@@ -167,19 +167,13 @@ pub(crate) fn read_value(reader: &mut Reader<'_>, batch: &mut SampleBatch) -> Re
 
 /// Moves the reader behind a Variant that stays encoded, so that it can be decoded for certain later on.
 fn check_encoded<'a>(mask: u8, before: Reader<'a>, reader: &mut Reader<'a>) -> Result<(), DecodeError> {
-    const ARRAY: u8 = 0x80;
     match mask {
         12 | 16 => reader.string().map(drop),
         14 => reader.take(16).map(drop),
         15 => reader.byte_string().map(drop),
-        // Arrays of numbers and byte strings have no invalid content that skipping would not see.
-        _ if mask & ARRAY != 0 && matches!(mask & 0x3F, 1..=11 | 13..=15 | 19) => {
-            *reader = before;
-            skip_variant(reader)
-        }
         _ => {
             *reader = before;
-            decode_variant(reader).map(drop)
+            skip_variant(reader)
         }
     }
 }
