@@ -1,3 +1,4 @@
+/** Facts about the places that rows take over. */
 import { expect, test } from 'vitest';
 import { Slots } from './slots';
 
