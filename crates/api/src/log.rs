@@ -137,4 +137,8 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// First offset that is still there, and the offset after the last durable message.
     fn bounds(&self, partition: u32) -> (u64, u64);
+
+    /// Whether room is short that a consumer would give back if it committed `offset` now. A consumer that
+    /// gathers before it writes must ask, or a log that is smaller than what it gathers stays full.
+    fn wants_commit(&self, partition: u32, offset: u64) -> bool;
 }

@@ -58,6 +58,7 @@ impl Writers {
         application_uri: &str,
         now: DateTime,
     ) -> Result<Arc<DataSetMetaData>, TooManyWriters> {
+        let namespaces: Vec<Arc<str>> = namespaces.iter().map(|uri| uri.as_str().into()).collect();
         let mut wanted = DataSetMetaData {
             writer: WriterKey::default(),
             writer_group_name: session.group.clone(),
@@ -69,7 +70,7 @@ impl Writers {
                 endpoint_url: session.endpoint_url.clone(),
                 application_uri: application_uri.to_owned(),
             },
-            fields: data_set.fields.iter().map(|field| describe_field(field, namespaces)).collect(),
+            fields: data_set.fields.iter().map(|field| describe_field(field, &namespaces)).collect(),
         };
         match self.known.get(&name_of(&wanted)) {
             Some(known) => {
@@ -122,11 +123,11 @@ fn name_of(metadata: &DataSetMetaData) -> WriterName {
     (metadata.writer_group_name.clone(), metadata.writer_name.clone(), metadata.source.endpoint_url.clone())
 }
 
-fn describe_field(field: &crate::plan::FieldPlan, namespaces: &[String]) -> FieldMetaData {
+fn describe_field(field: &crate::plan::FieldPlan, namespaces: &[Arc<str>]) -> FieldMetaData {
     let node_id = stable(&field.node.node_id, namespaces);
     let identity = format!("{}\n{node_id}\n{}", field.name, field.node.attribute_id);
     FieldMetaData {
-        name: field.name.clone(),
+        name: field.name.as_ref().to_owned(),
         data_set_field_id: guid_of(&identity),
         // The type comes with each value; a server may change it at any time.
         built_in_type: BuiltInType::Variant,
@@ -138,10 +139,10 @@ fn describe_field(field: &crate::plan::FieldPlan, namespaces: &[String]) -> Fiel
 }
 
 /// The node with its namespace as URI, which survives a restart of the server that shifts indexes.
-fn stable(node: &ExpandedNodeId, namespaces: &[String]) -> ExpandedNodeId {
+fn stable(node: &ExpandedNodeId, namespaces: &[Arc<str>]) -> ExpandedNodeId {
     let namespace = match &node.namespace {
         Namespace::Index(index) if *index != 0 => match namespaces.get(usize::from(*index)) {
-            Some(uri) => Namespace::Uri(uri.clone()),
+            Some(uri) => Namespace::Uri(Arc::clone(uri)),
             None => node.namespace.clone(),
         },
         other => other.clone(),
@@ -150,7 +151,7 @@ fn stable(node: &ExpandedNodeId, namespaces: &[String]) -> ExpandedNodeId {
 }
 
 /// 128 bits of FNV-1a, marked as a name-based GUID (version 8).
-fn guid_of(identity: &str) -> Guid {
+pub(crate) fn guid_of(identity: &str) -> Guid {
     let hash = identity.bytes().fold(0x6C62_272E_07BB_0142_62B8_2175_6295_C58D_u128, |hash, byte| {
         (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013B)
     });

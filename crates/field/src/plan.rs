@@ -5,6 +5,7 @@
 
 use crate::published_nodes::{Identity, PublishedEntry, PublishedNode, Security};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Fields of one data set, at most. The wire allows 65,535; a delta frame stays readable far below.
@@ -50,7 +51,7 @@ pub struct ItemPlan {
     /// Unique in the session and stable: derived from what the item is.
     pub handle: u32,
     /// The node and its sampling.
-    pub node: PublishedNode,
+    pub node: Arc<PublishedNode>,
     /// Index into [`SessionPlan::data_sets`].
     pub data_set: usize,
     /// Index into the data set's fields.
@@ -67,16 +68,16 @@ pub struct DataSetPlan {
     /// The fields.
     pub fields: Vec<FieldPlan>,
     /// Names in use, so that a thousand fields do not cost a million comparisons.
-    names: HashSet<String>,
+    names: HashSet<Arc<str>>,
 }
 
 /// One field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldPlan {
     /// Unique in the data set.
-    pub name: String,
+    pub name: Arc<str>,
     /// The node.
-    pub node: PublishedNode,
+    pub node: Arc<PublishedNode>,
 }
 
 impl SessionPlan {
@@ -137,8 +138,8 @@ fn bounded(name: String) -> String {
     format!("{}~{hash:016x}", name.get(..end).unwrap_or_default())
 }
 
-fn by_publishing_interval(entry: &PublishedEntry) -> BTreeMap<Duration, Vec<&PublishedNode>> {
-    let mut groups: BTreeMap<Duration, Vec<&PublishedNode>> = BTreeMap::new();
+fn by_publishing_interval(entry: &PublishedEntry) -> BTreeMap<Duration, Vec<&Arc<PublishedNode>>> {
+    let mut groups: BTreeMap<Duration, Vec<&Arc<PublishedNode>>> = BTreeMap::new();
     for node in &entry.nodes {
         groups.entry(node.publishing_interval).or_default().push(node);
     }
@@ -156,7 +157,7 @@ fn add_data_sets(
     entry: &PublishedEntry,
     writer: &str,
     interval: Duration,
-    nodes: Vec<&PublishedNode>,
+    nodes: Vec<&Arc<PublishedNode>>,
     taken: &mut HashSet<u32>,
 ) {
     let subscription_name = format!("{}|{}ms", session.name, interval.as_millis());
@@ -224,16 +225,17 @@ fn is_part_of(name: &str, writer: &str) -> bool {
 
 /// Field names are unique in a data set: a second `Speed` becomes `Speed (ns=2;s=Pump2.Speed)`, and a third
 /// one of the same node gets a number.
-fn unique_field_name(set: &DataSetPlan, node: &PublishedNode) -> String {
+fn unique_field_name(set: &DataSetPlan, node: &PublishedNode) -> Arc<str> {
     let is_free = |name: &str| !set.names.contains(name);
     if is_free(&node.field_name) {
         return node.field_name.clone();
     }
     let with_node = format!("{} ({})", node.field_name, node.node_id);
     if is_free(&with_node) {
-        return with_node;
+        return with_node.into();
     }
-    (2..=FIELDS_MAX).map(|n| format!("{with_node} {n}")).find(|name| is_free(name)).unwrap_or(with_node)
+    let numbered = (2..=FIELDS_MAX).map(|n| format!("{with_node} {n}")).find(|name| is_free(name));
+    numbered.unwrap_or(with_node).into()
 }
 
 /// FNV-1a over what the item is; taken handles move on by one, in the order of the file.

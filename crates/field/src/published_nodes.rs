@@ -11,10 +11,11 @@ mod timespan;
 use fields::Fields;
 use gemba_base::Secret;
 use gemba_base::nearest::nearest;
-use gemba_model::{ErrorCode, ExpandedNodeId};
+use gemba_model::{ErrorCode, ExpandedNodeId, Namespace};
 use gemba_ua::client::SecurityPolicy;
 use serde_json::Value;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One entry of the file: nodes of one endpoint for one writer.
@@ -33,7 +34,7 @@ pub struct PublishedEntry {
     /// Data set name; the writer's name where the file has none.
     pub data_set: String,
     /// The nodes.
-    pub nodes: Vec<PublishedNode>,
+    pub nodes: Vec<Arc<PublishedNode>>,
 }
 
 /// Protection of the channel.
@@ -87,7 +88,7 @@ pub struct PublishedNode {
     /// The attribute; 13 is Value.
     pub attribute_id: u32,
     /// Name of the field: field id, else display name, else the node's text.
-    pub field_name: String,
+    pub field_name: Arc<str>,
     /// How often the server looks at the value.
     pub sampling_interval: Duration,
     /// How often the server sends.
@@ -165,14 +166,31 @@ pub fn parse(text: &str) -> Result<Vec<PublishedEntry>, PublishedNodesError> {
         });
     };
     let entries = entries.into_iter().enumerate();
-    let parsed: Vec<PublishedEntry> =
+    let mut parsed: Vec<PublishedEntry> =
         entries.map(|(index, value)| entry(index, value)).collect::<Result<_, _>>()?;
     let nodes: usize = parsed.iter().map(|entry| entry.nodes.len()).sum();
     if nodes > NODES_MAX {
         let reason = format!("{nodes} nodes; at most {NODES_MAX} are possible");
         return Err(PublishedNodesError::Invalid { place: "the file".into(), reason });
     }
+    share_namespaces(&mut parsed);
     Ok(parsed)
+}
+
+/// Few namespaces are written many times: each is held once.
+fn share_namespaces(entries: &mut [PublishedEntry]) {
+    let mut known: HashSet<Arc<str>> = HashSet::new();
+    for node in entries.iter_mut().flat_map(|entry| &mut entry.nodes) {
+        let Some(PublishedNode { node_id: ExpandedNodeId { namespace: Namespace::Uri(uri), .. }, .. }) =
+            Arc::get_mut(node)
+        else {
+            continue;
+        };
+        match known.get(uri) {
+            Some(known) => *uri = Arc::clone(known),
+            None => drop(known.insert(Arc::clone(uri))),
+        }
+    }
 }
 
 /// Takes nodes out that stand twice with all that they are, in one writer of one endpoint: each is published once.
@@ -217,7 +235,7 @@ fn entry(index: usize, value: Value) -> Result<PublishedEntry, PublishedNodesErr
     let publishing = fields.interval("DataSetPublishingInterval")?.unwrap_or(INTERVAL_DEFAULT);
     let mut nodes = Vec::new();
     for (number, value) in fields.list("OpcNodes")?.into_iter().enumerate() {
-        nodes.push(node(&fields, number, value, sampling, publishing)?);
+        nodes.push(Arc::new(node(&fields, number, value, sampling, publishing)?));
     }
     // Informational in OPC Publisher, too.
     fields.ignore(&["Version", "LastChangeDateTime", "LastChangeTimespan"]);
@@ -320,7 +338,7 @@ fn node(
     fields.finish()?;
     Ok(PublishedNode {
         attribute_id,
-        field_name: field_id.or(display_name).unwrap_or_else(|| node_id.to_string()),
+        field_name: field_id.or(display_name).unwrap_or_else(|| node_id.to_string()).into(),
         node_id,
         sampling_interval,
         publishing_interval,

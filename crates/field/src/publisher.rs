@@ -1,12 +1,13 @@
 //! The publisher: watches `publishednodes.json` and keeps what runs equal to what it says.
 
-use crate::describe::Writers;
+use crate::describe::{Writers, guid_of};
 use crate::plan::{SessionPlan, SubscriptionPlan, plan};
 use crate::published_nodes::{self, FILE_BYTES_MAX, Identity, Security, SecurityMode};
 use crate::sink::{SessionSink, SinkCounters};
 use crate::sources;
 use gemba_api::{Problem, StageReport, Uplink};
 use gemba_base::{Clock, Metrics, Tasks};
+use gemba_model::Guid;
 use gemba_ua::client::{self, ItemSpec, SessionOptions, SubscribedSession, SubscriptionSpec, TrustStore};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -60,8 +61,8 @@ struct State {
     tasks: Tasks,
     writers: Arc<Mutex<Writers>>,
     running: BTreeMap<String, Running>,
-    /// The file's text as it was last looked at.
-    seen: Option<String>,
+    /// A hash of the file's text as it was last looked at.
+    seen: Option<Guid>,
     /// Size and time of the file when it was read, once they are old enough to tell a later change.
     stamp: Option<Stamp>,
     problem: Option<Problem>,
@@ -136,7 +137,8 @@ impl State {
         if self.problem.as_ref().is_some_and(|problem| problem.code == "GMB-FLD-004") {
             self.problem = None;
         }
-        if self.seen.as_ref() == Some(&text) {
+        let seen = Some(guid_of(&text));
+        if self.seen == seen {
             return;
         }
         match published_nodes::parse(&text) {
@@ -155,7 +157,7 @@ impl State {
                 self.complain(error.code().0, format!("{} is not applied: {error}.", path.display()), remedy);
             }
         }
-        self.seen = Some(text);
+        self.seen = seen;
     }
 
     fn tell_folded(&mut self, folded: &[String]) {
@@ -345,7 +347,7 @@ fn specs(plan: &SessionPlan) -> Vec<SubscriptionSpec> {
     let spec = |(name, subscription): (&String, &SubscriptionPlan)| SubscriptionSpec {
         name: name.clone(),
         publishing_interval: subscription.publishing_interval,
-        items: subscription.items.iter().map(item).collect(),
+        items: subscription.items.iter().map(|planned| Arc::new(item(planned))).collect(),
         max_items: ITEMS_MAX,
     };
     plan.subscriptions.iter().map(spec).collect()

@@ -1,5 +1,6 @@
 //! From notifications to deliveries: each value finds its field, each loss its gap record.
 
+mod places;
 mod refused;
 mod routing;
 

@@ -187,10 +187,17 @@ fn connection_limits(settings: &Settings) -> ConnectionLimits {
     ConnectionLimits::new(connections_max as usize, connections_max_per_address as usize)
 }
 
-/// How long and how much each partition of the event log keeps.
+/// How long and how much each partition of the event log keeps: an eighth below its bound, so that retention
+/// works before the bound refuses messages.
 fn log_retention(settings: &Settings) -> (Duration, u64) {
+    let bytes = partition_bytes(settings);
+    (Duration::from_secs(settings.hub.retention_hours * 3600), bytes - bytes / 8)
+}
+
+/// What each partition of the event log may take.
+fn partition_bytes(settings: &Settings) -> u64 {
     let partitions = u64::from(settings.hub.partitions.max(1));
-    (Duration::from_secs(settings.hub.retention_hours * 3600), settings.hub.log_bytes_max / partitions)
+    (settings.hub.log_bytes_max / partitions).max(4 << 20)
 }
 
 fn open_log(
@@ -200,10 +207,11 @@ fn open_log(
     shared: &Shared,
     tasks: &Tasks,
 ) -> Result<HubLog> {
-    let (retention_age, bytes) = log_retention(settings);
+    let (retention_age, retention_bytes) = log_retention(settings);
+    let bytes = partition_bytes(settings);
     let wal = gemba_wal::LogOptions {
         segment_bytes: (bytes / 8).clamp(1 << 20, 64 << 20),
-        bytes_max: bytes.max(4 << 20),
+        bytes_max: bytes,
         reserve: reserve(settings.disk.reserve_bytes),
         clock: shared.clock.clone(),
         ..gemba_wal::LogOptions::default()
@@ -211,7 +219,7 @@ fn open_log(
     let options = HubLogOptions {
         partitions: settings.hub.partitions,
         retention_age,
-        retention_bytes: bytes,
+        retention_bytes,
         required_groups: vec![HISTORIAN.to_owned()],
         wal,
         ..HubLogOptions::default()

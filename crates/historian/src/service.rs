@@ -295,7 +295,7 @@ impl Worker {
             if let Some(gauges) = self.signals.gauges.get() {
                 self.engine.measure(gauges);
             }
-            let due = self.engine.is_due();
+            let due = self.engine.is_due() || self.is_log_crowded();
             if !due && !self.engine.has_frozen() && committed {
                 continue;
             }
@@ -306,6 +306,12 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// Whether the log needs the room that only a flush gives back.
+    fn is_log_crowded(&self) -> bool {
+        let wants = |partition| self.log.wants_commit(partition, self.engine.next_offset(partition));
+        (0..self.log.partitions()).any(wants)
     }
 
     /// Writes what is frozen (all, if `everything`) and commits the log's offsets.

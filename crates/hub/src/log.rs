@@ -246,6 +246,11 @@ impl EventLog for HubLog {
     fn bounds(&self, partition: u32) -> (u64, u64) {
         self.partition(partition).map_or((0, 0), |partition| partition.bounds())
     }
+
+    fn wants_commit(&self, partition: u32, offset: u64) -> bool {
+        let (_, bytes_max) = self.0.retention.limits();
+        self.partition(partition).is_ok_and(|partition| partition.wants_commit(offset, bytes_max))
+    }
 }
 
 async fn blocking<T: Send + 'static>(

@@ -4,6 +4,7 @@ use crate::text::{base64, from_base64};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A 16-byte identifier; text is the usual 8-4-4-4-12 form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -58,17 +59,17 @@ impl<'de> Deserialize<'de> for Guid {
     }
 }
 
-/// What names a node inside its namespace.
+/// What names a node inside its namespace. Clones share their text: a gateway holds each node id many times.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Identifier {
     /// `i=`
     Numeric(u32),
     /// `s=`
-    String(String),
+    String(Arc<str>),
     /// `g=`
     Guid(Guid),
     /// `b=`, Base64 in text
-    Opaque(Vec<u8>),
+    Opaque(Arc<[u8]>),
 }
 
 impl fmt::Display for Identifier {
@@ -97,7 +98,7 @@ impl NodeId {
         Self { namespace, identifier: Identifier::Numeric(id) }
     }
     /// A string node id.
-    pub fn string(namespace: u16, id: impl Into<String>) -> Self {
+    pub fn string(namespace: u16, id: impl Into<Arc<str>>) -> Self {
         Self { namespace, identifier: Identifier::String(id.into()) }
     }
     /// `i=0` in namespace 0.
@@ -121,7 +122,7 @@ pub enum Namespace {
     /// `ns=`: an index into one server's namespace array; 0 is the OPC UA namespace everywhere.
     Index(u16),
     /// `nsu=`: the same on every server and after every restart.
-    Uri(String),
+    Uri(Arc<str>),
 }
 
 /// A node id that may name its namespace by URI and a server by index.
@@ -139,7 +140,7 @@ impl ExpandedNodeId {
     /// The same node with its index replaced by the URI of `namespaces`; unknown indexes stay.
     pub fn with_uri(node: &NodeId, namespaces: &[String]) -> Self {
         let namespace = match namespaces.get(usize::from(node.namespace)) {
-            Some(uri) if node.namespace != 0 => Namespace::Uri(uri.clone()),
+            Some(uri) if node.namespace != 0 => Namespace::Uri(uri.as_str().into()),
             _ => Namespace::Index(node.namespace),
         };
         Self { server: 0, namespace, identifier: node.identifier.clone() }
@@ -153,7 +154,9 @@ impl ExpandedNodeId {
         }
         let namespace = match &self.namespace {
             Namespace::Index(index) => *index,
-            Namespace::Uri(uri) => u16::try_from(namespaces.iter().position(|known| known == uri)?).ok()?,
+            Namespace::Uri(uri) => {
+                u16::try_from(namespaces.iter().position(|known| **known == **uri)?).ok()?
+            }
         };
         Some(NodeId { namespace, identifier: self.identifier.clone() })
     }
@@ -211,9 +214,11 @@ fn identifier(text: &str, whole: &str) -> Result<Identifier, InvalidNodeId> {
         "i" => {
             rest.parse().map(Identifier::Numeric).map_err(|_| bad("i= needs a number from 0 to 4294967295"))
         }
-        "s" => Ok(Identifier::String(rest.to_owned())),
+        "s" => Ok(Identifier::String(rest.into())),
         "g" => rest.parse().map(Identifier::Guid).map_err(|_| bad("g= needs a GUID")),
-        "b" => from_base64(rest).map(Identifier::Opaque).ok_or_else(|| bad("b= needs Base64")),
+        "b" => from_base64(rest)
+            .map(|bytes| Identifier::Opaque(bytes.into()))
+            .ok_or_else(|| bad("b= needs Base64")),
         _ => Err(bad("expected i=, s=, g= or b= before the identifier")),
     }
 }
@@ -246,14 +251,18 @@ impl FromStr for ExpandedNodeId {
         if let Some(rest) = text.strip_prefix("nsu=") {
             let (uri, rest) = rest.split_once(';').ok_or_else(|| bad("nsu= must end with ';'"))?;
             let uri = uri.replace("%3B", ";").replace("%3b", ";").replace("%25", "%");
-            return Ok(Self { server, namespace: Namespace::Uri(uri), identifier: identifier(rest, whole)? });
+            return Ok(Self {
+                server,
+                namespace: Namespace::Uri(uri.into()),
+                identifier: identifier(rest, whole)?,
+            });
         }
         if !matches!(text.as_bytes(), [b'i' | b's' | b'g' | b'b', b'=', ..])
             && let Some((uri, rest)) = text.split_once('#')
         {
             return Ok(Self {
                 server,
-                namespace: Namespace::Uri(uri.to_owned()),
+                namespace: Namespace::Uri(uri.into()),
                 identifier: identifier(rest, whole)?,
             });
         }

@@ -44,7 +44,7 @@ impl<'a> Namespaces<'a> {
         let mut all = Self::default();
         for field in fields {
             if let Namespace::Uri(uri) = &field.node_id.namespace
-                && !all.places.contains_key(uri.as_str())
+                && !all.places.contains_key(&**uri)
                 && let Ok(place) = u16::try_from(all.uris.len() + 1)
             {
                 all.uris.push(uri);
@@ -63,7 +63,7 @@ impl<'a> Namespaces<'a> {
         let namespace = match &node.namespace {
             Namespace::Index(0) => Some(0),
             Namespace::Index(_) => None,
-            Namespace::Uri(uri) => self.places.get(uri.as_str()).copied(),
+            Namespace::Uri(uri) => self.places.get(&**uri).copied(),
         };
         match namespace {
             Some(namespace) if node.server == 0 => {
@@ -159,7 +159,7 @@ pub(crate) fn apply_to_field(key: &str, value: Variant, uris: &[String], field: 
         (NODE_ID, Variant::NodeId(NodeId { namespace, identifier })) => {
             let place = usize::from(namespace).checked_sub(1);
             let namespace = match place.and_then(|place| uris.get(place)) {
-                Some(uri) => Namespace::Uri(uri.clone()),
+                Some(uri) => Namespace::Uri(uri.as_str().into()),
                 None => Namespace::Index(namespace),
             };
             field.node_id = ExpandedNodeId { server: 0, namespace, identifier };

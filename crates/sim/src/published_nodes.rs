@@ -98,7 +98,7 @@ mod tests {
             nodes: vec![PublishedNode {
                 id: ExpandedNodeId {
                     server: 0,
-                    namespace: Namespace::Uri("urn:x".to_owned()),
+                    namespace: Namespace::Uri("urn:x".into()),
                     identifier: Identifier::Numeric(400),
                 },
                 display_name: "Status".to_owned(),

@@ -25,6 +25,7 @@ struct Inner {
     partitions: Vec<Partition>,
     committed: BTreeMap<(String, u32), u64>,
     failing: bool,
+    crowded: bool,
 }
 
 /// A log that is durable as long as one clone lives. Clones share it.
@@ -38,7 +39,7 @@ impl MemoryLog {
     /// An empty log.
     pub fn new(partitions: u32) -> Self {
         let partitions = (0..partitions).map(|_| Partition::default()).collect();
-        let inner = Inner { partitions, committed: BTreeMap::new(), failing: false };
+        let inner = Inner { partitions, committed: BTreeMap::new(), failing: false, crowded: false };
         Self { inner: Arc::new(Mutex::new(inner)), grown: watch::channel(0).0 }
     }
 
@@ -77,6 +78,11 @@ impl MemoryLog {
     /// Whether reads and commits fail from now on.
     pub fn fail(&self, failing: bool) {
         self.inner.lock().failing = failing;
+    }
+
+    /// Whether every commit is wanted from now on.
+    pub fn crowd(&self, crowded: bool) {
+        self.inner.lock().crowded = crowded;
     }
 
     /// The offset below which a group needs nothing.
@@ -164,5 +170,11 @@ impl EventLog for MemoryLog {
     fn bounds(&self, partition: u32) -> (u64, u64) {
         let inner = self.inner.lock();
         inner.partitions.get(partition as usize).map_or((0, 0), |p| (p.first, p.slots.len() as u64))
+    }
+
+    fn wants_commit(&self, partition: u32, offset: u64) -> bool {
+        let inner = self.inner.lock();
+        let of_partition = |((_, at), offset): (&(String, u32), &u64)| (*at == partition).then_some(*offset);
+        inner.crowded && offset > inner.committed.iter().filter_map(of_partition).min().unwrap_or(0)
     }
 }

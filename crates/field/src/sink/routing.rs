@@ -1,47 +1,13 @@
 //! Which field a handle fills, and how each item is.
 
+use super::places::{Place, Places};
 use crate::plan::{ItemPlan, SessionPlan};
 use gemba_model::{
     DataSetMetaData, FieldGap, GapRecord, GapScope, Hop, Namespace, SampleBatch, StatusCode, Value,
 };
 use gemba_ua::client::{self, DataChange, SubscriptionGap};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-
-/// Handles are hashes already.
-#[derive(Debug, Default, Clone)]
-pub(super) struct HandleHasher(u64);
-
-impl Hasher for HandleHasher {
-    fn finish(&self) -> u64 {
-        // The upper bits choose the group in the table, the lower ones the slot.
-        self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0 << 8 | u64::from(*byte);
-        }
-    }
-    fn write_u32(&mut self, handle: u32) {
-        self.0 = u64::from(handle);
-    }
-}
-
-/// Indexes into [`Routing::items`] by handle.
-type Places = HashMap<u32, u32, BuildHasherDefault<HandleHasher>>;
-
-/// Where an item's values go, and the last that was heard of it.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    handle: u32,
-    /// Among the plan's items.
-    index: u32,
-    data_set: u32,
-    field: u16,
-    heard: bool,
-    status: StatusCode,
-}
 
 /// How the items of a session are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,8 +26,6 @@ pub(crate) struct ItemHealth {
 pub(super) struct Routing {
     pub(super) plan: Arc<SessionPlan>,
     places: Places,
-    /// In the order of the handles: items are created in it, so that servers publish in it.
-    items: Vec<Place>,
     bad: usize,
     unheard: usize,
     /// Descriptions by data set; empty until the server has told its namespaces.
@@ -81,7 +45,6 @@ impl Routing {
         let mut routing = Self {
             plan: plan.clone(),
             places: Places::default(),
-            items: Vec::new(),
             bad: 0,
             unheard: 0,
             described: Vec::new(),
@@ -95,7 +58,7 @@ impl Routing {
     /// Another plan; what was heard of items that stay is kept.
     pub(super) fn replan(&mut self, plan: Arc<SessionPlan>) {
         let place = |(item, index): (&ItemPlan, u32)| {
-            let known = self.places.get(&item.handle).and_then(|index| self.items.get(*index as usize));
+            let known = self.places.get(item.handle);
             Place {
                 handle: item.handle,
                 index,
@@ -105,12 +68,10 @@ impl Routing {
                 status: known.map_or(StatusCode::GOOD, |known| known.status),
             }
         };
-        let mut items: Vec<Place> = items_of(&plan).zip(0..).map(place).collect();
-        items.sort_unstable_by_key(|place| place.handle);
-        self.places = items.iter().zip(0..).map(|(place, index)| (place.handle, index)).collect();
-        self.unheard = items.iter().filter(|place| !place.heard).count();
-        self.bad = items.iter().filter(|place| place.status.is_bad()).count();
-        self.items = items;
+        let places = Places::new(items_of(&plan).zip(0..).map(place).collect());
+        self.unheard = places.iter().filter(|place| !place.heard).count();
+        self.bad = places.iter().filter(|place| place.status.is_bad()).count();
+        self.places = places;
         self.plan = plan;
         self.described.clear();
     }
@@ -140,8 +101,7 @@ impl Routing {
         match &gap.handles {
             None => fields.extend(self.data_sets_of(subscription).into_iter().map(|set| (set, None))),
             Some(handles) => {
-                let places = handles.iter().filter_map(|handle| self.places.get(handle));
-                for place in places.filter_map(|index| self.items.get(*index as usize)) {
+                for place in handles.iter().filter_map(|handle| self.places.get(*handle)) {
                     let list = fields.entry(place.data_set as usize).or_insert_with(|| Some(Vec::new()));
                     list.get_or_insert_default().push(FieldGap { field: place.field, count: None });
                 }
@@ -165,18 +125,9 @@ impl Routing {
     /// Puts each value into its data set's batch. Returns how many found one.
     pub(super) fn distribute(&mut self, change: &DataChange, batches: &mut [Option<SampleBatch>]) -> u64 {
         let mut values = 0;
-        let mut next = usize::MAX;
+        let mut walk = self.places.walk();
         for (handle, sample) in change.handles.iter().zip(&change.samples) {
-            // Mostly it is the one behind the last: no search, and memory is read in its order.
-            let index = match self.items.get(next) {
-                Some(place) if place.handle == *handle => next,
-                _ => match self.places.get(handle) {
-                    Some(index) => *index as usize,
-                    None => continue,
-                },
-            };
-            next = index + 1;
-            let Some(place) = self.items.get_mut(index) else { continue };
+            let Some(place) = walk.find(*handle) else { continue };
             let data_set = place.data_set as usize;
             let (Some(slot), Some(metadata)) = (batches.get_mut(data_set), self.described.get(data_set))
             else {
@@ -189,7 +140,11 @@ impl Routing {
                 place.heard = true;
                 place.status = sample.status;
             }
-            let batch = slot.get_or_insert_with(|| SampleBatch::new(metadata.writer, metadata.version));
+            let batch = slot.get_or_insert_with(|| {
+                let mut batch = SampleBatch::new(metadata.writer, metadata.version);
+                batch.samples.reserve(metadata.fields.len().min(change.len()));
+                batch
+            });
             let mut sample = *sample;
             sample.field = place.field;
             if let Value::Encoded { start, len } = sample.value {
@@ -198,6 +153,7 @@ impl Routing {
             batch.samples.push(sample);
             values += 1;
         }
+        walk.end(&change.handles);
         values
     }
 
@@ -207,7 +163,7 @@ impl Routing {
             return health;
         }
         let mut asked: Option<(&str, bool)> = None;
-        for place in self.items.iter().filter(|place| place.status.is_bad() || !place.heard) {
+        for place in self.places.iter().filter(|place| place.status.is_bad() || !place.heard) {
             let Some((name, item)) = self.item(place.index) else { continue };
             if place.status.is_bad() && health.first_bad.is_none() {
                 health.first_bad = Some((item.node.node_id.to_string(), place.status));
@@ -242,11 +198,11 @@ impl Routing {
 
     /// The node behind a handle, for people: with the reason when its namespace is not the server's.
     pub(super) fn node_of(&self, handle: u32) -> Option<String> {
-        let place = self.items.get(*self.places.get(&handle)? as usize)?;
+        let place = self.places.get(handle)?;
         let node = &self.item(place.index)?.1.node.node_id;
         let namespaces = self.server.as_ref().map(|(namespaces, _)| namespaces);
         Some(match (&node.namespace, namespaces) {
-            (Namespace::Uri(uri), Some(known)) if !known.contains(uri) => {
+            (Namespace::Uri(uri), Some(known)) if !known.iter().any(|one| **one == **uri) => {
                 format!("{node} (the server has no namespace '{uri}')")
             }
             (Namespace::Index(index), Some(known)) if usize::from(*index) >= known.len() => {

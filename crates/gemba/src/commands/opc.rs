@@ -203,14 +203,14 @@ async fn subscribe(target: &OpcTarget, nodes: &[String], interval: u64) -> Resul
     let interval = Duration::from_millis(interval);
     let mut items = Vec::new();
     for (handle, node) in (1..).zip(nodes) {
-        items.push(ItemSpec {
+        items.push(Arc::new(ItemSpec {
             handle,
             node: node.parse().map_err(|error| anyhow!("{error}"))?,
             attribute: VALUE,
             sampling_interval: interval,
             queue_size: 10,
             discard_oldest: true,
-        });
+        }));
     }
     let spec =
         SubscriptionSpec { name: "cli".to_owned(), publishing_interval: interval, items, max_items: 10_000 };

@@ -63,6 +63,16 @@ impl House {
         tokio::time::timeout(PATIENCE, self.historian().caught_up()).await.expect("catches up");
     }
 
+    /// Waits for what the historian does by itself.
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let waiting = async {
+            while !condition(self) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+    }
+
     /// Stops without writing anything.
     pub(crate) async fn kill(&mut self) {
         self.historian = None;

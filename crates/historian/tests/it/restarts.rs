@@ -28,6 +28,20 @@ async fn a_stop_writes_everything_and_tells_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_short_of_room_is_relieved_before_memory_is_full() {
+    let house = House::new();
+    let mut edge = TestEdge::new("press");
+    let description = edge.description(WRITER, 1, 1);
+    house.log.append(0, edge.metadata(&description));
+    house.caught_up().await;
+    assert_eq!(house.log.committed("historian", 0), 0);
+    house.log.crowd(true);
+    house.log.append(0, edge.data(&description, &Batch::of(&description).value(0, 10, 1.0).0));
+    house.until("the log hears of it", |house| house.log.committed("historian", 0) == 2).await;
+    assert_eq!(house.samples(1, false).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_the_log_gives_back_what_was_in_memory() {
     let mut house = House::new();
     let mut edges = ["a", "b", "c"].map(TestEdge::new);

@@ -24,6 +24,9 @@ pub(super) use reopening::keep_open;
 /// After a refused append, appends are not tried for so long. Then the next one finds out.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Consumers are asked to commit when what they hold takes more than one such part of what may be kept.
+const WAITING_SHARE: u64 = 4;
+
 /// Where a partition is.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -84,6 +87,8 @@ pub(crate) struct Partition {
     broken: Notify,
     /// The disk or the log is full.
     full: Notify,
+    /// A consumer holds less than before.
+    moved_on: Notify,
     reopened: Counter,
     pub(super) lost_unread: Counter,
     unreadable: Counter,
@@ -109,6 +114,7 @@ impl Partition {
             closed: AtomicBool::new(false),
             broken: Notify::new(),
             full: Notify::new(),
+            moved_on: Notify::new(),
             reopened: counter("gemba_hub_log_reopened_total", "partitions opened again after a disk error"),
             lost_unread: counter(
                 "gemba_hub_log_lost_unread_messages_total",
@@ -199,10 +205,30 @@ impl Partition {
         if let Some(hold) = self.holds.lock().get(group) {
             hold.advance(offset);
         }
+        self.moved_on.notify_one();
+    }
+
+    /// Completes when a consumer has moved on since the last call.
+    pub(super) async fn moved_on(&self) {
+        self.moved_on.notified().await;
     }
 
     pub(super) fn committed_by_all(&self) -> Option<u64> {
         self.consumers.committed_by_all(self.place.index)
+    }
+
+    /// Whether messages are refused, or a good part of the bytes that may be kept waits for this commit.
+    /// Offsets stand for bytes: messages of one log are alike enough for that.
+    pub(super) fn wants_commit(&self, offset: u64, bytes_max: u64) -> bool {
+        let Some(log) = self.current() else { return false };
+        let stats = log.stats();
+        let committed = self.committed_by_all().unwrap_or(offset).max(stats.first_offset);
+        let Some(given_back) = offset.checked_sub(committed).filter(|messages| *messages > 0) else {
+            return false;
+        };
+        let held = stats.next_offset.saturating_sub(stats.first_offset).max(1);
+        let bytes = u128::from(stats.bytes) * u128::from(given_back) / u128::from(held);
+        self.refusing.load(Ordering::Relaxed) || bytes > u128::from(bytes_max / WAITING_SHARE)
     }
 
     pub(super) fn bounds(&self) -> (u64, u64) {

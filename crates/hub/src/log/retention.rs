@@ -19,6 +19,7 @@ pub(super) async fn keep(
             biased;
             () = tasks.stopping() => return,
             () = partition.full() => true,
+            () = partition.moved_on() => false,
             () = tokio::time::sleep(options.retention_interval) => false,
         };
         let Some(log) = partition.current() else { continue };

@@ -201,3 +201,34 @@ async fn a_damaged_message_is_told_and_the_others_are_read() {
     assert_eq!(told, ["first", "1..2 damaged=true", "third"]);
     assert!(world.metrics.text().contains("gemba_hub_log_unreadable_messages_total 1"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_is_asked_to_commit_before_and_when_the_log_is_full() {
+    let mut choice = Choice::default();
+    choice.log.partitions = 1;
+    choice.log.required_groups = vec!["historian".into()];
+    choice.log.retention_interval = Duration::from_secs(3_600);
+    choice.log.retention_bytes = 40_000;
+    choice.log.wal.segment_bytes = 8_192;
+    choice.log.wal.bytes_max = 40_000;
+    let world = World::with(choice).await;
+    let key = world.device("d");
+    let mut client = world.try_connect(&world.options("d", &key)).await.expect("accepted");
+    let kilobytes = |count| vec!["x".repeat(1_000); count];
+    world.send_all(&mut client, "d", &kilobytes(5)).await;
+    assert!(!world.log.wants_commit(0, 5), "an eighth of the log");
+    world.send_all(&mut client, "d", &kilobytes(10)).await;
+    assert!(world.log.wants_commit(0, 15), "three eighths");
+    assert!(!world.log.wants_commit(0, 4), "who is behind cannot give it back yet");
+    world.log.commit("historian", 0, 15).await.expect("committed");
+    assert!(!world.log.wants_commit(0, 15));
+    // A full log wants every message.
+    (0..40).for_each(|_| drop(publish(&mut client, "d", "", &"x".repeat(1_000))));
+    gone(&mut client).await;
+    world.ended(EndReason::LogUnavailable, 1).await;
+    assert!(world.log.wants_commit(0, 16));
+    let (_, end) = world.log.bounds(0);
+    world.log.commit("historian", 0, end).await.expect("committed");
+    let mut client = come_back(&world, "d", &key).await;
+    world.send_all(&mut client, "d", &["taken again".into()]).await;
+}

@@ -30,9 +30,9 @@ fn node_id_parts(reader: &mut Reader<'_>, format: u8) -> Result<NodeId> {
         0 => (0, Identifier::Numeric(u32::from(reader.u8()?))),
         1 => (u16::from(reader.u8()?), Identifier::Numeric(u32::from(reader.u16()?))),
         2 => (reader.u16()?, Identifier::Numeric(reader.u32()?)),
-        3 => (reader.u16()?, Identifier::String(owned(reader.string()?).unwrap_or_default())),
+        3 => (reader.u16()?, Identifier::String(reader.string()?.unwrap_or_default().into())),
         4 => (reader.u16()?, Identifier::Guid(guid(reader)?)),
-        5 => (reader.u16()?, Identifier::Opaque(reader.byte_string()?.unwrap_or_default().to_vec())),
+        5 => (reader.u16()?, Identifier::Opaque(reader.byte_string()?.unwrap_or_default().into())),
         _ => return Err(reader.error("unknown form of node id")),
     };
     Ok(NodeId { namespace, identifier })
@@ -59,7 +59,7 @@ pub fn read_expanded_node_id(reader: &mut Reader<'_>) -> Result<ExpandedNodeId> 
     let node = node_id_parts(reader, format)?;
     let namespace = match format & 0x80 {
         0 => Namespace::Index(node.namespace),
-        _ => Namespace::Uri(owned(reader.string()?).unwrap_or_default()),
+        _ => Namespace::Uri(reader.string()?.unwrap_or_default().into()),
     };
     let server = if format & 0x40 != 0 { reader.u32()? } else { 0 };
     Ok(ExpandedNodeId { server, namespace, identifier: node.identifier })

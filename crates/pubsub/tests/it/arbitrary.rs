@@ -24,9 +24,9 @@ fn identifier() -> impl Strategy<Value = Identifier> {
     prop_oneof![
         any::<u32>().prop_map(Identifier::Numeric),
         (0..300_u32).prop_map(Identifier::Numeric),
-        text().prop_map(Identifier::String),
+        text().prop_map(|text| Identifier::String(text.into())),
         guid().prop_map(Identifier::Guid),
-        vec(any::<u8>(), 0..9).prop_map(Identifier::Opaque),
+        vec(any::<u8>(), 0..9).prop_map(|bytes| Identifier::Opaque(bytes.into())),
     ]
 }
 
@@ -39,8 +39,8 @@ pub(crate) fn expanded_node_id() -> impl Strategy<Value = ExpandedNodeId> {
     let namespace = prop_oneof![
         (0..3_u16).prop_map(Namespace::Index),
         any::<u16>().prop_map(Namespace::Index),
-        "urn:[a-d]".prop_map(Namespace::Uri),
-        Just(Namespace::Uri("http://a/;%b".to_owned())),
+        "urn:[a-d]".prop_map(|uri| Namespace::Uri(uri.into())),
+        Just(Namespace::Uri("http://a/;%b".into())),
     ];
     (prop_oneof![4 => Just(0), 1 => any::<u32>()], namespace, identifier())
         .prop_map(|(server, namespace, identifier)| ExpandedNodeId { server, namespace, identifier })

@@ -224,7 +224,7 @@ fn writer(endpoint: &StationEndpoint, options: &FactoryOptions) -> PublishedWrit
     let node = |signal: Signal| PublishedNode {
         id: ExpandedNodeId {
             server: 0,
-            namespace: Namespace::Uri(nodes::NAMESPACE_URI.to_owned()),
+            namespace: Namespace::Uri(nodes::NAMESPACE_URI.into()),
             identifier: nodes::node_id(signal).identifier,
         },
         display_name: nodes::signal_name(signal),

@@ -129,7 +129,7 @@ fn scalar(element: BuiltInType, tick: u64) -> Variant {
         T::NodeId => Variant::NodeId(NodeId::string(NAMESPACE_INDEX, format!("tick/{tick}"))),
         T::ExpandedNodeId => Variant::ExpandedNodeId(ExpandedNodeId {
             server: 0,
-            namespace: Namespace::Uri("urn:gemba:sim:elsewhere".to_owned()),
+            namespace: Namespace::Uri("urn:gemba:sim:elsewhere".into()),
             identifier: Identifier::Numeric(tick as u32),
         }),
         T::StatusCode => Variant::StatusCode(StatusCode((tick as u32 & 0xFF) << 16)),

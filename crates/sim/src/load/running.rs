@@ -169,7 +169,7 @@ fn published(node: u32, period: Duration) -> PublishedNode {
     PublishedNode {
         id: ExpandedNodeId {
             server: 0,
-            namespace: Namespace::Uri(NAMESPACE_URI.to_owned()),
+            namespace: Namespace::Uri(NAMESPACE_URI.into()),
             identifier: Identifier::Numeric(node),
         },
         display_name: tag_name(node),

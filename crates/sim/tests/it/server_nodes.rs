@@ -34,7 +34,7 @@ fn argument(name: &str, data_type: BuiltInType) -> ArgumentDeclaration {
 fn space() -> Result<AddressSpaceBuilder, ServerError> {
     let mut space = AddressSpaceBuilder::new("urn:gemba:test:space");
     let plant = Parent::Node(space.folder(Parent::Objects, Identifier::Numeric(1), "Plant")?);
-    let pump = Parent::Node(space.object(plant, Identifier::String("pump".to_owned()), "Pump")?);
+    let pump = Parent::Node(space.object(plant, Identifier::String("pump".into()), "Pump")?);
     let speed = space.variable(pump, variable(10, "Speed", Variant::Double(1.5), true))?;
     space.range(speed, Identifier::Numeric(11), 0.0, 100.0)?;
     let units = EngineeringUnits { unit_id: 5_067_858, display_name: "mm", description: "millimetre" };

@@ -64,7 +64,7 @@ pub(crate) fn expanded_node_id(node: &stack::ExpandedNodeId) -> ExpandedNodeId {
 pub(crate) fn to_stack_node_id(node: &NodeId) -> stack::NodeId {
     match &node.identifier {
         Identifier::Numeric(id) => stack::NodeId::new(node.namespace, *id),
-        Identifier::String(id) => stack::NodeId::new(node.namespace, stack::UAString::from(id.as_str())),
+        Identifier::String(id) => stack::NodeId::new(node.namespace, stack::UAString::from(&**id)),
         _ => {
             let mut bytes = Vec::new();
             binary::encode_node_id(node, &mut bytes);

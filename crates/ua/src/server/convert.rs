@@ -31,9 +31,9 @@ fn guid(value: &model::Guid) -> Guid {
 pub(super) fn node_id(id: &model::NodeId) -> NodeId {
     match &id.identifier {
         Identifier::Numeric(number) => NodeId::new(id.namespace, *number),
-        Identifier::String(text) => NodeId::new(id.namespace, UAString::from(text)),
+        Identifier::String(text) => NodeId::new(id.namespace, UAString::from(&**text)),
         Identifier::Guid(value) => NodeId::new(id.namespace, guid(value)),
-        Identifier::Opaque(bytes) => NodeId::new(id.namespace, ByteString::from(bytes.clone())),
+        Identifier::Opaque(bytes) => NodeId::new(id.namespace, ByteString::from(bytes.to_vec())),
     }
 }
 
@@ -118,10 +118,10 @@ mod tests {
                 namespace: 1,
                 identifier: Identifier::Guid(model::Guid(*b"0123456789abcdef")),
             }),
-            Variant::NodeId(model::NodeId { namespace: 1, identifier: Identifier::Opaque(vec![9]) }),
+            Variant::NodeId(model::NodeId { namespace: 1, identifier: Identifier::Opaque([9].into()) }),
             Variant::ExpandedNodeId(ExpandedNodeId {
                 server: 1,
-                namespace: Namespace::Uri("urn:x".to_owned()),
+                namespace: Namespace::Uri("urn:x".into()),
                 identifier: Identifier::Numeric(7),
             }),
             Variant::StatusCode(model::StatusCode(0x8034_0480)),

@@ -7,6 +7,7 @@ use gemba_model::{NodeId, Variant};
 use gemba_ua::client::session::{BrowseRequest, endpoints};
 use gemba_ua::client::{OpcUaSession, SessionEvent, SessionState, SubscribedSession};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) const STOP: Duration = Duration::from_secs(10);
@@ -159,7 +160,7 @@ async fn another_publishing_interval_is_taken_over_without_a_gap() {
             .expect("starts");
     sink.until("the first value came", |record| record.last(0) == 0).await;
     line.publishing_interval = Duration::from_millis(200);
-    line.items.iter_mut().for_each(|item| item.queue_size = 100);
+    line.items.iter_mut().for_each(|item| Arc::make_mut(item).queue_size = 100);
     session.apply(vec![line]).await.expect("applied");
     let last = plant.tick_for(Duration::from_secs(1)).await;
     sink.until("the last value came", |record| record.last(0) == last).await;

@@ -185,13 +185,13 @@ pub(crate) fn spec(name: &str, counters: std::ops::Range<u32>) -> SubscriptionSp
     }
 }
 
-pub(crate) fn item(handle: u32, node: &str) -> ItemSpec {
-    ItemSpec {
+pub(crate) fn item(handle: u32, node: &str) -> Arc<ItemSpec> {
+    Arc::new(ItemSpec {
         handle,
         node: node.parse().expect("a node id"),
         attribute: 13,
         sampling_interval: Duration::ZERO,
         queue_size: 5000,
         discard_oldest: true,
-    }
+    })
 }

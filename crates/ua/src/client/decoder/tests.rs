@@ -34,7 +34,7 @@ impl Random {
         match self.below(4) {
             0 => NodeId::numeric(namespace, self.next() as u32),
             1 => NodeId::numeric(0, self.below(300) as u32),
-            2 => NodeId { namespace, identifier: gemba_model::Identifier::Opaque(vec![1, 2]) },
+            2 => NodeId { namespace, identifier: gemba_model::Identifier::Opaque([1, 2].into()) },
             _ => NodeId::string(namespace, "s"),
         }
     }

@@ -204,7 +204,7 @@ impl Driver {
         let Some((taken, surplus)) = run.items.take_surplus() else { return };
         tracing::info!(subscription = name, taken, "the server takes no more items into one subscription");
         self.room.insert(name.clone(), taken);
-        let mut rest: BTreeMap<u32, ItemSpec> = BTreeMap::new();
+        let mut rest: BTreeMap<u32, Arc<ItemSpec>> = BTreeMap::new();
         for handle in surplus {
             rest.extend(run.spec.items.remove_entry(&handle));
         }

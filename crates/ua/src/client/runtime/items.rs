@@ -8,6 +8,7 @@ use crate::client::session::{ItemCreated, ItemRequest};
 use gemba_model::StatusCode;
 use made::{Made, short};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A rejected item is tried again after this, then after twice as long, up to the longest.
@@ -39,7 +40,7 @@ enum State {
     Absent,
     Active {
         id: Option<u32>,
-        applied: ItemSpec,
+        applied: Arc<ItemSpec>,
         /// What the server made of it; `None` when another process asked.
         made: Option<Made>,
         /// The server refused to change it: deleted first, created anew after.
@@ -55,7 +56,7 @@ enum State {
 #[derive(Debug, Clone)]
 struct Item {
     /// `None` when it is to be removed.
-    wanted: Option<ItemSpec>,
+    wanted: Option<Arc<ItemSpec>>,
     state: State,
 }
 
@@ -66,7 +67,7 @@ pub(super) struct Items {
     publishing_interval: Duration,
     job: Option<Job>,
     /// The specs behind the job's requests, as they were when it began.
-    begun: Vec<ItemSpec>,
+    begun: Vec<Arc<ItemSpec>>,
     /// Whether the server may have others than we think.
     unsure: bool,
     /// Whether it did something whose answer was lost.
@@ -88,7 +89,7 @@ fn unresolved() -> StatusCode {
 impl Items {
     /// `resumed` when another process made the subscription with the same items.
     pub(super) fn new(spec: &PartSpec, resumed: bool) -> Self {
-        let item = |spec: &ItemSpec| Item {
+        let item = |spec: &Arc<ItemSpec>| Item {
             wanted: Some(spec.clone()),
             state: match resumed {
                 true => State::Active { id: None, applied: spec.clone(), made: None, doomed: false },
@@ -250,7 +251,7 @@ impl Items {
         for item in self.items.values() {
             let State::Active { id, applied, doomed, .. } = &item.state else { continue };
             let other =
-                |wanted: &ItemSpec| wanted.node != applied.node || wanted.attribute != applied.attribute;
+                |wanted: &Arc<ItemSpec>| wanted.node != applied.node || wanted.attribute != applied.attribute;
             if *doomed || item.wanted.as_ref().is_none_or(other) {
                 match id {
                     Some(id) => ids.push(*id),

@@ -4,6 +4,7 @@ use crate::client::error::UaError;
 use aws_lc_rs::digest;
 use gemba_model::ExpandedNodeId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One item to monitor.
@@ -30,8 +31,8 @@ pub struct SubscriptionSpec {
     pub name: String,
     /// How often messages are wanted.
     pub publishing_interval: Duration,
-    /// The items.
-    pub items: Vec<ItemSpec>,
+    /// The items; shared, because each is held wherever it is wanted, asked for and applied.
+    pub items: Vec<Arc<ItemSpec>>,
     /// Items in one subscription of the server; more are split over several.
     pub max_items: usize,
 }
@@ -42,7 +43,7 @@ pub(super) struct PartSpec {
     pub(super) name: String,
     pub(super) index: u32,
     pub(super) publishing_interval: Duration,
-    pub(super) items: BTreeMap<u32, ItemSpec>,
+    pub(super) items: BTreeMap<u32, Arc<ItemSpec>>,
 }
 
 impl PartSpec {
@@ -101,11 +102,11 @@ pub(super) fn check(specs: &[SubscriptionSpec]) -> Result<(), UaError> {
 /// Spreads a spec over parts. Items of `present` stay where they are. A new one goes to the part of its handle,
 /// which is the same after a restart, as long as handles are about as dense as items; else to the first with room.
 pub(super) fn split(spec: &SubscriptionSpec, present: &BTreeMap<u32, u32>) -> Vec<PartSpec> {
-    let items: BTreeMap<u32, &ItemSpec> = spec.items.iter().map(|item| (item.handle, item)).collect();
+    let items: BTreeMap<u32, &Arc<ItemSpec>> = spec.items.iter().map(|item| (item.handle, item)).collect();
     let max = spec.max_items;
     let highest = items.keys().next_back().map_or(0, |handle| *handle as usize);
     let dense = highest / max < 2 * items.len().div_ceil(max) + 1;
-    let mut parts: BTreeMap<u32, BTreeMap<u32, ItemSpec>> = BTreeMap::new();
+    let mut parts: BTreeMap<u32, BTreeMap<u32, Arc<ItemSpec>>> = BTreeMap::new();
     let (stay, new): (Vec<_>, Vec<_>) =
         items.into_iter().partition(|(handle, _)| present.contains_key(handle));
     for (handle, item) in stay {
@@ -146,13 +147,15 @@ mod tests {
             publishing_interval: Duration::from_millis(100),
             items: handles
                 .iter()
-                .map(|handle| ItemSpec {
-                    handle: *handle,
-                    node: NodeId::numeric(2, *handle).into(),
-                    attribute: 13,
-                    sampling_interval: Duration::ZERO,
-                    queue_size: 10,
-                    discard_oldest: true,
+                .map(|handle| {
+                    Arc::new(ItemSpec {
+                        handle: *handle,
+                        node: NodeId::numeric(2, *handle).into(),
+                        attribute: 13,
+                        sampling_interval: Duration::ZERO,
+                        queue_size: 10,
+                        discard_oldest: true,
+                    })
                 })
                 .collect(),
             max_items,
@@ -188,7 +191,7 @@ mod tests {
         turned.items.reverse();
         assert_eq!(part(&one), part(&turned));
         let mut other = one.clone();
-        other.items[0].node = NodeId::numeric(2, 99).into();
+        Arc::make_mut(&mut other.items[0]).node = NodeId::numeric(2, 99).into();
         assert_ne!(part(&one), part(&other));
     }
 

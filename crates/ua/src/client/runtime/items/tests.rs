@@ -2,13 +2,15 @@ use super::*;
 use gemba_model::NodeId;
 
 fn spec(handles: &[u32]) -> PartSpec {
-    let item = |handle: u32| ItemSpec {
-        handle,
-        node: NodeId::numeric(2, handle).into(),
-        attribute: 13,
-        sampling_interval: Duration::ZERO,
-        queue_size: 10,
-        discard_oldest: true,
+    let item = |handle: u32| {
+        Arc::new(ItemSpec {
+            handle,
+            node: NodeId::numeric(2, handle).into(),
+            attribute: 13,
+            sampling_interval: Duration::ZERO,
+            queue_size: 10,
+            discard_oldest: true,
+        })
     };
     PartSpec {
         name: "s".into(),
@@ -16,6 +18,10 @@ fn spec(handles: &[u32]) -> PartSpec {
         publishing_interval: Duration::from_millis(100),
         items: handles.iter().map(|handle| (*handle, item(*handle))).collect(),
     }
+}
+
+fn wanted_item(spec: &mut PartSpec, handle: u32) -> &mut ItemSpec {
+    Arc::make_mut(spec.items.get_mut(&handle).expect("an item"))
 }
 
 fn good(id: u32) -> ItemCreated {
@@ -58,7 +64,7 @@ fn active() -> Items {
 fn a_difference_deletes_changes_and_creates_only_what_differs() {
     let mut items = active();
     let mut wanted = spec(&[2, 3, 4]);
-    wanted.items.get_mut(&3).expect("3").queue_size = 99;
+    wanted_item(&mut wanted, 3).queue_size = 99;
     items.want(&wanted);
     assert!(!items.is_settled());
     assert_eq!(next(&mut items, NOW), "delete [11]");
@@ -76,7 +82,7 @@ fn a_difference_deletes_changes_and_creates_only_what_differs() {
 fn a_handle_with_another_node_is_deleted_before_it_is_created() {
     let mut items = active();
     let mut wanted = spec(&[1, 2, 3]);
-    wanted.items.get_mut(&2).expect("2").node = NodeId::numeric(2, 99).into();
+    wanted_item(&mut wanted, 2).node = NodeId::numeric(2, 99).into();
     items.want(&wanted);
     assert_eq!(next(&mut items, NOW), "delete [12]");
     items.on_deleted();
@@ -161,7 +167,7 @@ fn a_lost_answer_is_looked_up_before_anything_is_created_twice() {
 fn a_change_that_the_server_refuses_is_made_by_a_new_item() {
     let mut items = active();
     let mut wanted = spec(&[1, 2, 3]);
-    wanted.items.get_mut(&1).expect("1").queue_size = 99;
+    wanted_item(&mut wanted, 1).queue_size = 99;
     items.want(&wanted);
     assert_eq!(next(&mut items, NOW), "modify [1]");
     items.on_modified(&[bad("BadMonitoredItemFilterUnsupported")], &mut Vec::new());
@@ -183,7 +189,7 @@ fn a_call_that_fails_as_a_whole_rejects_its_items_for_a_while() {
 #[test]
 fn an_unknown_namespace_rejects_its_items_without_a_call() {
     let mut wanted = spec(&[1]);
-    wanted.items.get_mut(&1).expect("1").node = "nsu=urn:nobody;i=1".parse().expect("parses");
+    wanted_item(&mut wanted, 1).node = "nsu=urn:nobody;i=1".parse().expect("parses");
     let mut items = Items::new(&wanted, false);
     let mut news = Vec::new();
     assert_eq!(items.next_job(NOW, &["http://opcfoundation.org/UA/".into()], &mut news), None);
