@@ -130,10 +130,22 @@ export async function visitTrends({ page, base, journal, look }) {
   await moves(page, page.getByRole('table'));
   journal.check('readings move', true);
 
-  for (const [button, ending] of [['CSV', '.csv'], ['PNG', '.png']]) {
-    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: button, exact: true }).click()]);
+  // Parquet is one file a series.
+  for (const [button, ending, files] of [['CSV', '.csv', 1], ['Parquet', '.parquet', wanted], ['PNG', '.png', 1]]) {
+    const saved = [];
+    const all = page.waitForEvent('download', { predicate: (file) => saved.push(file) === files });
+    await page.getByRole('button', { name: button, exact: true }).click();
+    const file = await all;
     const { size } = statSync(await file.path());
     journal.check(`${button} is saved`, file.suggestedFilename().endsWith(ending) && size > 100, `${file.suggestedFilename()} ${size} bytes`);
+  }
+
+  const marks = page.getByRole('toolbar', { name: 'What happened' });
+  if ((await marks.count()) > 0) {
+    await marks.getByRole('button').first().focus();
+    const told = await marks.locator('xpath=following-sibling::p').innerText();
+    journal.check('a mark on the time axis tells its reason to who has the focus on it', told === (await marks.getByRole('button').first().getAttribute('aria-label')), told);
+    await look('trends-mark', () => marks.getByRole('button').first().focus());
   }
 
   const over = page.locator('.u-over').first();

@@ -90,6 +90,33 @@ pub struct Bucket {
     pub last: Option<(DateTime, f64)>,
 }
 
+/// A file format of tables, for programs that compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableFormat {
+    /// An Arrow IPC stream, uncompressed.
+    ArrowStream,
+    /// A Parquet file.
+    Parquet,
+}
+
+/// A table in the making: samples in, the bytes of a file out. It holds a bounded number of rows at a time.
+pub trait SampleTable: Send {
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// When a value is of a kind that the table has no column for, because it came after the table was begun.
+    fn push(&mut self, samples: &[StoredSample]) -> Result<(), HistoryError>;
+
+    /// Takes what is ready of the file. All pieces together, with the end, are the file.
+    fn take(&mut self) -> Vec<u8>;
+
+    /// The end of the file, and what was not taken before it.
+    ///
+    /// # Errors
+    /// As [`SampleTable::push`].
+    fn finish(self: Box<Self>) -> Result<Vec<u8>, HistoryError>;
+}
+
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
@@ -151,6 +178,12 @@ pub trait History: Send + Sync + 'static {
         query: &SampleQuery,
         receiver: &mut dyn FnMut(Vec<StoredSample>) -> ControlFlow<()>,
     ) -> Result<(), HistoryError>;
+
+    /// A table for the samples of a range, with a column for each kind of value in it (docs/formats/tables.md).
+    ///
+    /// # Errors
+    /// When the series is unknown or storage fails.
+    fn table(&self, format: TableFormat, query: &SampleQuery) -> Result<Box<dyn SampleTable>, HistoryError>;
 
     /// `count` intervals of equal width over a range; empty ones have count 0. `count` is 1–10,000.
     ///

@@ -21,6 +21,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub use completeness::{GapEntry, GapQuery, Ledger, WriterCompleteness};
 pub use docs::{DocStore, Document, Etag, StoreError, Write};
 pub use flow::{Problem, SourceReport, SourceState, Stage, StageReport};
-pub use history::{Bucket, History, HistoryError, Page, SampleQuery, SeriesInfo, StoredSample};
+pub use history::{
+    Bucket, History, HistoryError, Page, SampleQuery, SampleTable, SeriesInfo, StoredSample, TableFormat,
+};
 pub use log::{DeviceMessage, EventLog, LogEntry, LogError, LogItem};
 pub use uplink::{CursorUpdate, Delivery, Uplink, UplinkError};

@@ -7,8 +7,8 @@
 use gemba_api::flow::{FlowSource, SourceReport, SourceState, Stage, StageReport};
 use gemba_api::rest::Role;
 use gemba_api::{
-    Bucket, DocStore, GapEntry, GapQuery, History, HistoryError, Ledger, Page, SampleQuery, SeriesInfo,
-    StoredSample, WriterCompleteness,
+    Bucket, DocStore, GapEntry, GapQuery, History, HistoryError, Ledger, Page, SampleQuery, SampleTable,
+    SeriesInfo, StoredSample, TableFormat, WriterCompleteness,
 };
 use gemba_base::{Clock, Metrics, SystemClock, Tasks};
 use gemba_console::{Console, ConsoleParts, Transport};
@@ -143,6 +143,10 @@ impl History for Filled {
             }
         }
         Ok(())
+    }
+
+    fn table(&self, format: TableFormat, query: &SampleQuery) -> Result<Box<dyn SampleTable>, HistoryError> {
+        gemba_historian::sample_table(format, &self.series_by_id(query.series)?, [11].into_iter().collect())
     }
 
     fn buckets(

@@ -176,8 +176,11 @@ async fn keep_pulse(core: Arc<Core>) {
 }
 
 /// Answers of the API that are worth it, for those who accept it. The quickest level: half of the gain of the best one
-/// at a fraction of its time. Live streams stay as they are, because an encoder would hold their events back.
+/// at a fraction of its time. Live streams stay as they are, because an encoder would hold their events back; Parquet is
+/// compressed already.
 fn compression() -> CompressionLayer<impl Predicate> {
-    let worth_it = SizeAbove::new(1_024).and(NotForContentType::const_new("text/event-stream"));
+    let worth_it = SizeAbove::new(1_024)
+        .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::const_new("application/vnd.apache.parquet"));
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth_it)
 }

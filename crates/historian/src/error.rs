@@ -45,6 +45,11 @@ pub enum HistorianError {
     /// GMB-HIS-007. The caller asked for something that is not possible.
     #[error("{0}")]
     Invalid(String),
+    /// GMB-HIS-013. A value came, while its range was being read, that the begun table has no column for.
+    #[error(
+        "a value of another type (built-in type {0}) came while the table was being made; read the range once more"
+    )]
+    OtherType(u8),
 }
 
 impl HistorianError {
@@ -57,6 +62,7 @@ impl HistorianError {
             Self::Documents(_) => "GMB-HIS-005",
             Self::Log(_) => "GMB-HIS-006",
             Self::Invalid(_) => "GMB-HIS-007",
+            Self::OtherType(_) => "GMB-HIS-013",
         })
     }
 

@@ -9,10 +9,11 @@ use crate::read::buckets::Buckets;
 use crate::row::Row;
 use crate::series::{SeriesEntry, Words};
 use crate::service::Historian;
+use crate::table::sample_table;
 use gemba_api::flow::{FlowSource, Problem};
 use gemba_api::{
-    Bucket, GapEntry, GapQuery, History, HistoryError, Ledger, Page, SampleQuery, SeriesInfo, Stage,
-    StageReport, StoredSample, WriterCompleteness,
+    Bucket, GapEntry, GapQuery, History, HistoryError, Ledger, Page, SampleQuery, SampleTable, SeriesInfo,
+    Stage, StageReport, StoredSample, TableFormat, WriterCompleteness,
 };
 use gemba_model::DateTime;
 use std::ops::ControlFlow;
@@ -103,6 +104,13 @@ impl History for Historian {
             let _more = receiver(chunk);
         }
         Ok(read?)
+    }
+
+    fn table(&self, format: TableFormat, query: &SampleQuery) -> Result<Box<dyn SampleTable>, HistoryError> {
+        let series = self.series_by_id(query.series)?;
+        let range = TimeRange::new(query.from.ticks(), query.to.ticks());
+        let kinds = self.engine().kinds(Wanted { series: query.series, range })?;
+        sample_table(format, &series, kinds)
     }
 
     fn buckets(

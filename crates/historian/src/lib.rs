@@ -27,9 +27,11 @@ mod row;
 mod sealed;
 mod series;
 mod service;
+mod table;
 #[cfg(test)]
 mod testing;
 
 pub use error::HistorianError;
 pub use options::HistorianOptions;
 pub use service::Historian;
+pub use table::{Kinds, sample_table};

@@ -261,7 +261,7 @@ impl Row {
 }
 
 /// Sorts a value into its column.
-fn cell_of(value: Value, batch: &SampleBatch) -> (u8, CellRef<'_>) {
+pub(crate) fn cell_of(value: Value, batch: &SampleBatch) -> (u8, CellRef<'_>) {
     match value {
         Value::Null => (0, CellRef::Null),
         Value::Boolean(v) => (1, CellRef::I64(v.into())),

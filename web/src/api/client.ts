@@ -48,6 +48,16 @@ export async function askText(path: string, accept: string, signal?: AbortSignal
   return response.text();
 }
 
+/** The answer as a file. A body that is broken off is an error, never a shorter file. Errors: {@link ApiProblem}. */
+export async function askFile(path: string, accept: string): Promise<Blob> {
+  const response = await send(path, { accept });
+  try {
+    return await response.blob();
+  } catch {
+    throw new ApiProblem({ status: 0, detail: 'the answer was broken off' });
+  }
+}
+
 /** A query string of what is set. */
 export function queryString(parts: Record<string, string | number | undefined | null>): string {
   const query = new URLSearchParams();

@@ -205,6 +205,8 @@ export interface paths {
          * Samples of a range in time order; those of equal time in order of arrival.
          * @description As JSON one page. As NDJSON one sample a line, all of the range unless a limit is given; a stream that is
          *     cut ends with a line `{"continuationToken":…}`. As CSV a cut one ends with `# continuationToken=…`.
+         *     As an Arrow stream or a Parquet file all of the range, or with a limit a page of it, whose header
+         *     Gemba-Continuation-Token is there when there are more; one that fails on the way is broken off.
          *     With a continuationToken the range and the order are those of the first page.
          *
          *     Role: viewer.
@@ -498,6 +500,11 @@ export interface components {
             /** @description For `Authorization: Bearer`. */
             token: string;
         };
+        /**
+         * Format: binary
+         * @description A file of another format.
+         */
+        File: string;
         /** @description The first administrator. */
         FirstStartRequest: {
             /** @description 12 to 256 characters. */
@@ -1399,7 +1406,7 @@ export interface operations {
                 from?: string;
                 /** @description First instant after the range; default no end. */
                 to?: string;
-                /** @description JSON: default 1000, at most 10000. Streams: default all. */
+                /** @description JSON: default 1000, at most 10000. Streams: default all. Arrow and Parquet: default all, a page has at most 100000. */
                 limit?: number;
                 /** @description asc (default) or desc. */
                 order?: string;
@@ -1417,12 +1424,16 @@ export interface operations {
             /** @description What was asked for. */
             200: {
                 headers: {
+                    /** @description Arrow and Parquet with a limit: where to go on; not there when there is no more. */
+                    "Gemba-Continuation-Token"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Sample"];
                     "application/x-ndjson": string;
                     "text/csv": string;
+                    "application/vnd.apache.arrow.stream": components["schemas"]["File"];
+                    "application/vnd.apache.parquet": components["schemas"]["File"];
                 };
             };
             /** @description A problem with its code. */

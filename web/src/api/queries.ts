@@ -2,7 +2,8 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { askJson, queryString, rememberCsrfToken } from './client';
 import { ApiProblem } from './problem';
-import type { Bucket, Flow, Gap, Page, Reading, Series, Session } from './types';
+import { drawable } from './drawable';
+import type { Flow, Gap, Page, Reading, SentBucket, Series, Session } from './types';
 
 export const SERIES_PAGE = 500;
 const GAPS_MAX = 500;
@@ -65,8 +66,10 @@ export function bucketsQuery(id: number, from: number, to: number, count: number
     queryKey: ['buckets', id, from, to, count],
     staleTime: Infinity,
     gcTime: 60_000,
-    queryFn: ({ signal }) =>
-      askJson<{ items: Bucket[] }>(`/series/${id}/buckets${queryString({ from: iso(from), to: iso(to), count })}`, { signal }),
+    queryFn: async ({ signal }) => {
+      const sent = await askJson<{ items: SentBucket[] }>(`/series/${id}/buckets${queryString({ from: iso(from), to: iso(to), count })}`, { signal });
+      return { items: sent.items.map(drawable) };
+    },
   });
 }
 

@@ -30,7 +30,23 @@ export interface Point {
   value: number | bigint;
 }
 
-export type Bucket = Omit<Schemas['BucketItem'], 'first' | 'last'> & { first: Point | null; last: Point | null };
+/** Aggregates as they are drawn: what is not finite is null, because no line goes there. */
+export type Bucket = Omit<Schemas['BucketItem'], 'min' | 'max' | 'avg' | 'first' | 'last'> & {
+  min: number | null;
+  max: number | null;
+  avg: number | null;
+  first: Point | null;
+  last: Point | null;
+};
+/** Aggregates as they come: NaN and infinities are strings. */
+export type SentBucket = Omit<Bucket, 'min' | 'max' | 'avg' | 'first' | 'last'> & {
+  min: number | string | null;
+  max: number | string | null;
+  avg: number | string | null;
+  first: SentPoint | null;
+  last: SentPoint | null;
+};
+type SentPoint = Omit<Point, 'value'> & { value: number | bigint | string };
 
 export type GapReason =
   | 'overflow'

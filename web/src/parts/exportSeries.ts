@@ -1,5 +1,5 @@
-/** Chosen series as CSV, one table for all. */
-import { askText, queryString } from '@/api/client';
+/** Chosen series as CSV, one table for all, or as Parquet, one file a series. */
+import { askFile, askText, queryString } from '@/api/client';
 import type { Series } from '@/api/types';
 
 /** A field as RFC 4180 wants it; a leading sign that a spreadsheet would run as a formula is kept as text. */
@@ -28,6 +28,20 @@ export async function exportCsv(series: readonly Pick<Series, 'id' | 'name' | 'u
     for (const line of labelled(each, await askText(`/series/${each.id}/samples${range}`, 'text/csv'))) lines.push(line);
   }
   return `${lines.join('\r\n')}\r\n`;
+}
+
+/** A name that every file system takes. */
+export function fileName(series: Pick<Series, 'id' | 'name'>, stamp: string, ending: string): string {
+  const plain = series.name.replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '').slice(0, 60);
+  return `${plain || 'series'}-${series.id}-${stamp}.${ending}`;
+}
+
+/** Saves all samples of a range, each series in its own file as soon as it has come. */
+export async function saveParquet(series: readonly Pick<Series, 'id' | 'name'>[], from: number, to: number, stamp: string): Promise<void> {
+  const range = queryString({ from: new Date(from).toISOString(), to: new Date(to).toISOString() });
+  for (const each of series) {
+    download(fileName(each, stamp, 'parquet'), await askFile(`/series/${each.id}/samples${range}`, 'application/vnd.apache.parquet'));
+  }
 }
 
 /** A command that asks the same of the REST API. */

@@ -1,13 +1,22 @@
 /** Numbers for people: the language's decimal mark, groups and units set off by narrow spaces. */
 
 export const THIN = '\u202F';
-const formats = new Map<string, Intl.NumberFormat>();
+const formats = new Map<string, (value: number | bigint) => string>();
 
-function format(language: string, decimals: number, fixed: boolean): Intl.NumberFormat {
+/** Taking a number apart costs ten times what writing it does, so that is done once for each kind of number. */
+function format(language: string, decimals: number, fixed: boolean): (value: number | bigint) => string {
   const key = `${language}/${decimals}/${fixed}`;
   let known = formats.get(key);
   if (!known) {
-    known = new Intl.NumberFormat(language, { maximumFractionDigits: decimals, minimumFractionDigits: fixed ? decimals : 0 });
+    const made = new Intl.NumberFormat(language, { maximumFractionDigits: decimals, minimumFractionDigits: fixed ? decimals : 0 });
+    const parts = made.formatToParts(-1_234_567);
+    const sign = (type: string) => parts.find((part) => part.type === type)?.value ?? '';
+    const [group, minus] = [sign('group'), sign('minusSign')];
+    known = (value) => {
+      const text = made.format(value);
+      const grouped = group !== '' && (value >= 1000 || value <= -1000 || typeof value === 'bigint') ? text.replaceAll(group, THIN) : text;
+      return value < 0 || text.startsWith(minus) ? grouped.replace(minus, '\u2212') : grouped;
+    };
     formats.set(key, known);
   }
   return known;
@@ -15,10 +24,7 @@ function format(language: string, decimals: number, fixed: boolean): Intl.Number
 
 /** Exact for bigint; `fixed` keeps trailing zeros so that a changing number does not change its width. */
 export function numberText(value: number | bigint, language: string, decimals = 0, fixed = false): string {
-  return format(language, decimals, fixed)
-    .formatToParts(value)
-    .map((part) => (part.type === 'group' ? THIN : part.type === 'minusSign' ? '\u2212' : part.value))
-    .join('');
+  return format(language, decimals, fixed)(value);
 }
 
 /** A rate per second: three digits that say something, no more. */

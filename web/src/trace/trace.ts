@@ -41,7 +41,8 @@ export const NO_TRACE: Trace = { x: [], y: [], raw: true, step: false, bad: [], 
 const CATEGORIES_MAX = 24;
 const STATES_MAX = 8;
 
-export interface TimedReading extends Reading {
+/** What a line needs of a reading. Tens of thousands are kept, so the rest of it is let go. */
+export interface TimedReading extends Pick<Reading, 'value' | 'status'> {
   at: number;
 }
 
@@ -50,7 +51,7 @@ export function timed(readings: readonly Reading[]): TimedReading[] {
   const out: TimedReading[] = [];
   for (const reading of readings) {
     const at = readingTime(reading);
-    if (at !== null) out.push({ ...reading, at });
+    if (at !== null) out.push({ at, value: reading.value, status: reading.status });
   }
   return out.sort((a, b) => a.at - b.at);
 }

@@ -1,8 +1,9 @@
-//! Samples of a range: as one JSON page, or streamed as NDJSON or CSV.
+//! Samples of a range: as one JSON page, streamed as NDJSON or CSV, or as a table (Arrow, Parquet).
 
 mod cursor;
 mod pieces;
 mod stream;
+mod table;
 
 use super::accept;
 use super::series::series_id;
@@ -16,7 +17,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use cursor::{Cursor, Progress};
-use gemba_api::{History, HistoryError};
+use gemba_api::{History, HistoryError, TableFormat};
 use gemba_model::DateTime;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -28,26 +29,43 @@ const PAGE_MAX: usize = 10_000;
 const JSON: &str = "application/json";
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
+const ARROW: &str = "application/vnd.apache.arrow.stream";
+const PARQUET: &str = "application/vnd.apache.parquet";
+const OFFERED: [&str; 5] = [JSON, NDJSON, CSV, ARROW, PARQUET];
+
+/// A file of another format.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code, reason = "it only stands in the description")]
+pub(crate) struct File(String);
 
 /// Samples of a range in time order; those of equal time in order of arrival.
 ///
 /// As JSON one page. As NDJSON one sample a line, all of the range unless a limit is given; a stream that is
 /// cut ends with a line `{"continuationToken":…}`. As CSV a cut one ends with `# continuationToken=…`.
+/// As an Arrow stream or a Parquet file all of the range, or with a limit a page of it, whose header
+/// Gemba-Continuation-Token is there when there are more; one that fails on the way is broken off.
 /// With a continuationToken the range and the order are those of the first page.
 #[utoipa::path(get, path = "/api/v1/series/{id}/samples", tag = "series",
     params(
         ("id" = u64, Path),
         ("from" = Option<String>, Query, description = "First instant; default the beginning."),
         ("to" = Option<String>, Query, description = "First instant after the range; default no end."),
-        ("limit" = Option<u64>, Query, description = "JSON: default 1000, at most 10000. Streams: default all."),
+        ("limit" = Option<u64>, Query, description = "JSON: default 1000, at most 10000. Streams: default all. Arrow and Parquet: default all, a page has at most 100000."),
         ("order" = Option<String>, Query, description = "asc (default) or desc."),
         ("continuationToken" = Option<String>, Query, description = "From the page or stream before."),
     ),
-    responses((status = 200, content(
-        (Page<Sample> = "application/json"),
-        (String = "application/x-ndjson"),
-        (String = "text/csv"),
-    ))))]
+    responses((status = 200,
+        content(
+            (Page<Sample> = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv"),
+            (File = "application/vnd.apache.arrow.stream"),
+            (File = "application/vnd.apache.parquet"),
+        ),
+        headers(("Gemba-Continuation-Token" = String,
+            description = "Arrow and Parquet with a limit: where to go on; not there when there is no more.")),
+    )))]
 pub(crate) async fn samples(
     State(core): State<Arc<Core>>,
     Path(id): Path<String>,
@@ -55,9 +73,15 @@ pub(crate) async fn samples(
     params: Params,
 ) -> Result<Response, ApiError> {
     let cursor = cursor(series_id(&id)?, &params, core.clock.now())?;
-    let format = match accept::choose(&headers, &[JSON, NDJSON, CSV]) {
+    let format = match accept::choose(&headers, &OFFERED) {
         Some(NDJSON) => Format::Ndjson,
         Some(CSV) => Format::Csv,
+        Some(media @ (ARROW | PARQUET)) => {
+            let format = if media == ARROW { TableFormat::ArrowStream } else { TableFormat::Parquet };
+            let limit = params.number("limit", 1..=u64::MAX)?;
+            let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX).min(table::PAGE_MAX));
+            return table::respond(core, cursor, limit, format).await;
+        }
         Some(_) => {
             let limit = params.limit(PAGE_DEFAULT, PAGE_MAX)?;
             let history = Arc::clone(&core.history);
@@ -66,7 +90,8 @@ pub(crate) async fn samples(
         }
         None => {
             return Err(ApiError::NotAcceptable {
-                available: "application/json, application/x-ndjson and text/csv",
+                available: "application/json, application/x-ndjson, text/csv, \
+                            application/vnd.apache.arrow.stream and application/vnd.apache.parquet",
             });
         }
     };

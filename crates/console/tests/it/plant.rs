@@ -2,9 +2,10 @@
 
 use gemba_api::flow::{FlowSource, Problem, Stage, StageReport};
 use gemba_api::{
-    Bucket, GapEntry, GapQuery, History, HistoryError, Ledger, Page, SampleQuery, SeriesInfo, StoredSample,
-    WriterCompleteness,
+    Bucket, GapEntry, GapQuery, History, HistoryError, Ledger, Page, SampleQuery, SampleTable, SeriesInfo,
+    StoredSample, TableFormat, WriterCompleteness,
 };
+use gemba_model::binary::encode_variant;
 use gemba_model::{DateTime, ErrorCode, GapReason, Hop, StatusCode, Variant};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -57,6 +58,11 @@ impl Plant {
         let samples = state.samples.entry(series).or_default();
         samples.push(sample);
         samples.sort_by_key(StoredSample::time);
+    }
+
+    /// Adds a sample that is the newest.
+    pub(crate) fn add_last(&self, series: u64, sample: StoredSample) {
+        self.state().samples.entry(series).or_default().push(sample);
     }
 
     /// A series without samples.
@@ -150,6 +156,21 @@ impl History for Plant {
             }
         }
         Ok(())
+    }
+
+    /// As the historian makes it, so that other people's readers can say what is in the answer.
+    fn table(&self, format: TableFormat, query: &SampleQuery) -> Result<Box<dyn SampleTable>, HistoryError> {
+        let series = self.series_by_id(query.series)?;
+        let state = self.state();
+        let samples = state.samples.get(&query.series).into_iter().flatten();
+        let values = samples.filter(|sample| (query.from..query.to).contains(&sample.time()));
+        let mut encoded = Vec::new();
+        let kinds = values.map(|sample| {
+            encoded.clear();
+            encode_variant(&sample.value, &mut encoded);
+            encoded.first().copied().unwrap_or(0)
+        });
+        gemba_historian::sample_table(format, &series, kinds.collect())
     }
 
     fn buckets(

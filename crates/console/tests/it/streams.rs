@@ -80,11 +80,12 @@ async fn csv_has_a_header_and_ends_with_a_comment_when_it_is_cut() {
 #[tokio::test]
 async fn types_that_cannot_be_given_are_refused_with_those_that_can() {
     let house = house(1).await;
-    let answer = get(&house, "application/vnd.apache.arrow.stream", "").await;
+    let answer = get(&house, "application/xml", "").await;
     assert_eq!(answer.problem(), (406, "GMB-API-007".to_owned()));
     assert_eq!(
         answer.json()["detail"],
-        "this path gives application/json, application/x-ndjson and text/csv"
+        "this path gives application/json, application/x-ndjson, text/csv, application/vnd.apache.arrow.stream and \
+         application/vnd.apache.parquet"
     );
 }
 

@@ -191,6 +191,11 @@ impl Columns {
         }
     }
 
+    /// Kinds of the values of a series.
+    pub(crate) fn kinds_of(&self, series: u64) -> impl Iterator<Item = u8> {
+        self.rows_of(series).filter_map(|index| self.kind.at(index))
+    }
+
     pub(crate) fn row(&self, index: usize) -> Row {
         let (source, source_pico) = self.source.at(index);
         let (server, server_pico) = self.server.at(index);

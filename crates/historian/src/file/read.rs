@@ -12,6 +12,8 @@ use super::received::ReceivedTable;
 use crate::day::TimeRange;
 use crate::error::{HistorianError, Result};
 use crate::row::Row;
+use crate::table::Kinds;
+use arrow_array::RecordBatch;
 use footer::{Places, bounds, check_format, groups, nulls, pages_in_order, ticks, value};
 use gemba_base::disk::Disk;
 use parquet::arrow::ProjectionMask;
@@ -273,26 +275,30 @@ impl OpenFile {
         guarded(&self.path, || self.read_rows(span, wanted, detail))
     }
 
-    fn read_rows(&self, span: &Span, wanted: Option<Wanted>, detail: Detail) -> Result<Vec<Row>> {
+    /// Some columns of a span.
+    fn batches(&self, span: &Span, columns: ProjectionMask) -> Result<Vec<RecordBatch>> {
         let failed = |error: &dyn std::fmt::Display| self.blame(span.group, error);
         let selection = RowSelection::from(vec![
             RowSelector::skip(span.rows.start),
             RowSelector::select(span.rows.len()),
         ]);
-        let constants = self.constants(span);
-        let brief = detail == Detail::Value && self.has_source_times(span);
-        let messages = self.received.as_ref().filter(|_| !brief);
         let reader =
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
-                .with_projection(self.projection(&constants, brief))
+                .with_projection(columns)
                 .with_row_groups(vec![span.group])
                 .with_row_selection(selection)
                 .with_batch_size(span.rows.len().max(1))
                 .build()
                 .map_err(|error| failed(&error))?;
+        reader.collect::<std::result::Result<_, _>>().map_err(|error| failed(&error))
+    }
+
+    fn read_rows(&self, span: &Span, wanted: Option<Wanted>, detail: Detail) -> Result<Vec<Row>> {
+        let constants = self.constants(span);
+        let brief = detail == Detail::Value && self.has_source_times(span);
+        let messages = self.received.as_ref().filter(|_| !brief);
         let mut rows = Vec::new();
-        for batch in reader {
-            let batch = batch.map_err(|error| failed(&error))?;
+        for batch in self.batches(span, self.projection(&constants, brief))? {
             let columns = Columns::new(&batch, constants, messages.cloned());
             match wanted {
                 None => rows.extend((0..batch.num_rows()).map(|index| columns.row(index))),
@@ -305,6 +311,28 @@ impl OpenFile {
             }
         }
         Ok(rows)
+    }
+
+    /// Adds the kinds of the values that a series has in a span.
+    pub(crate) fn kinds(&self, span: &Span, wanted: Wanted, kinds: &mut Kinds) -> Result<()> {
+        let constants = self.constants(span);
+        if let (Some(series), Some(kind)) = (constants.series, constants.kind) {
+            if series == wanted.series {
+                kinds.add(kind);
+            }
+            return Ok(());
+        }
+        self.check(span.group)?;
+        guarded(&self.path, || {
+            let columns = [self.at.series, self.at.kind];
+            for batch in
+                self.batches(span, ProjectionMask::leaves(self.metadata.parquet_schema(), columns))?
+            {
+                let columns = Columns::new(&batch, Constants::default(), None);
+                columns.kinds_of(wanted.series).for_each(|kind| kinds.add(kind));
+            }
+            Ok(())
+        })
     }
 
     /// Columns that hold one value alone in all pages of a span.

@@ -7,5 +7,6 @@ mod gaps;
 mod house;
 mod peers;
 mod restarts;
+mod tables;
 #[path = "../../src/testing.rs"]
 mod testing;

@@ -1,6 +1,6 @@
 /** The table of series: only rows in sight exist, live values change in place, everything by keyboard. */
 import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { useWanted } from '@/live/useLive';
 import { Bone } from '@/parts/Bone';
@@ -11,6 +11,7 @@ import type { Column } from './address';
 import { SeriesDetail } from './SeriesDetail';
 import { SeriesRow } from './SeriesRow';
 import { ServerHeading } from './ServerHeading';
+import { Slots } from './slots';
 import classes from './SeriesTable.module.css';
 import { keyAnswer, nextFocus, type TableRow } from './tableRows';
 import { useNarrow } from './useNarrow';
@@ -50,11 +51,13 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
   const narrow = useNarrow();
   const scroll = useRef<HTMLDivElement>(null);
   const [focused, setFocused] = useState<string | null>(null);
+  // Another function would have all rows measured anew.
+  const getItemKey = useCallback((index: number) => rows[index]?.key ?? index, [rows]);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroll.current,
     estimateSize: (index) => (rows[index]?.kind === 'detail' ? DETAIL : narrow ? ROW_NARROW : ROW),
-    getItemKey: (index) => rows[index]?.key ?? index,
+    getItemKey,
     overscan: 8,
     // The row with the focus stays on the page while it is scrolled away, so that the keys keep their place.
     rangeExtractor: (range) => {
@@ -65,6 +68,8 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
   });
   const acts: RowActs = useStable({ choose, unfold, unfoldServer: found.unfoldServer, focus: setFocused });
   const inSight = virtual.getVirtualItems();
+  const [slots] = useState(() => new Slots());
+  const placed = slots.place(inSight, ({ index }) => rows[index]?.kind ?? 'none', virtual.isScrolling);
   useWanted(inSight.flatMap(({ index }) => (rows[index]?.kind === 'series' ? [rows[index].series.id] : [])));
 
   const nearEnd = rows.at(-1)?.kind === 'waiting' && (inSight.at(-1)?.index ?? 0) >= rows.length - ROWS_AHEAD;
@@ -107,7 +112,7 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
   };
 
   const firstFocusable = rows.find((row) => row.kind === 'series' || row.kind === 'server')?.key ?? null;
-  const tabStop = rows.some((row) => row.key === focused) ? focused : firstFocusable;
+  const tabStop = focused !== null && rows.some((row) => row.key === focused) ? focused : firstFocusable;
   const grid = { '--grid': gridOf(columns) } as React.CSSProperties;
 
   return (
@@ -129,10 +134,10 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
       <div ref={scroll} className={classes.scroll} role="rowgroup">
         {found.pending && Array.from({ length: FIRST_ROWS }, (_, index) => <WaitingRow key={index} />)}
         <div role="presentation" className={classes.tall} style={{ height: virtual.getTotalSize() }}>
-          {inSight.map(({ index, key, start }) => {
+          {placed.map(({ slot, item: { index, start } }) => {
             const row = rows[index];
             return row ? (
-              <div key={key} role="presentation" data-index={index} ref={row.kind === 'detail' ? virtual.measureElement : undefined} className={classes.place} style={{ transform: `translateY(${start}px)` }}>
+              <div key={slot} role="presentation" data-index={index} ref={row.kind === 'detail' ? virtual.measureElement : undefined} className={classes.place} style={{ top: start }}>
                 <Row row={row} index={index} narrow={narrow} columns={columns} chosen={chosen} open={open} acts={acts} tabStop={tabStop} />
               </div>
             ) : null;

@@ -1,14 +1,13 @@
 /** Whether rows stand on two lines, as on a phone. */
 import { useSyncExternalStore } from 'react';
 
-const NARROW = '(max-width: 760px)';
+const query = window.matchMedia('(max-width: 760px)');
 
 function subscribe(listener: () => void): () => void {
-  const query = window.matchMedia(NARROW);
   query.addEventListener('change', listener);
   return () => query.removeEventListener('change', listener);
 }
 
 export function useNarrow(): boolean {
-  return useSyncExternalStore(subscribe, () => window.matchMedia(NARROW).matches);
+  return useSyncExternalStore(subscribe, () => query.matches);
 }

@@ -47,8 +47,10 @@ export function useSeriesRows(search: string, byServer: boolean, open: number | 
   });
 
   const more = list.hasNextPage;
+  // Tens of thousands of rows must not be made anew because one was chosen.
+  const flat = useMemo(() => (byServer ? [] : flatRows(items, open, more)), [byServer, items, open, more]);
   return {
-    rows: byServer ? groupedRows(groups, open) : flatRows(items, open, more),
+    rows: byServer ? groupedRows(groups, open) : flat,
     count: items.length,
     more,
     servers: endpoints.length,

@@ -3,7 +3,7 @@ import { Button } from '@mantine/core';
 import { useState } from 'react';
 import type { Series } from '@/api/types';
 import { ApiProblem } from '@/api/problem';
-import { download, exportCsv } from '@/parts/exportSeries';
+import { download, exportCsv, saveParquet } from '@/parts/exportSeries';
 import { Icon } from '@/parts/Icon';
 import { openPalette } from '@/shell/palette';
 import type { View } from '@/trace/range';
@@ -29,17 +29,28 @@ export function TrendsBar({ address, series, view, change, picture }: Props) {
   const full = series.length >= TRENDS_MAX;
   const stamp = new Date(view.from).toISOString().slice(0, 19).replaceAll(':', '');
 
-  const saveCsv = async () => {
+  const known = series.filter((each) => each !== null);
+
+  const saving = async (save: () => Promise<string>) => {
     setBusy(true);
     try {
-      const csv = await exportCsv(series.filter((each) => each !== null), view.from, view.to);
-      download(`gemba-${stamp}.csv`, new Blob([csv], { type: 'text/csv' }));
-      setSaid(n('chosen.exported', csv.split('\n').length - 2));
+      setSaid(await save());
     } catch (problem) {
       setSaid(problem instanceof ApiProblem && !problem.unreachable ? `${problem.message} ${problem.code}` : t('error.unreachable'));
     } finally {
       setBusy(false);
     }
+  };
+
+  const saveCsv = async () => {
+    const csv = await exportCsv(known, view.from, view.to);
+    download(`gemba-${stamp}.csv`, new Blob([csv], { type: 'text/csv' }));
+    return n('chosen.exported', csv.split('\n').length - 2);
+  };
+
+  const saveAsParquet = async () => {
+    await saveParquet(known, view.from, view.to, stamp);
+    return n('trends.parquetDone', known.length);
   };
 
   const savePng = async () => {
@@ -75,10 +86,13 @@ export function TrendsBar({ address, series, view, change, picture }: Props) {
       <span className={classes.said} role="status">
         {said}
       </span>
-      <Button variant="default" disabled={busy} leftSection={<Icon name="download" size={16} />} onClick={() => void saveCsv()} title={n('trends.csvWhat', series.length)}>
+      <Button className={classes.save ?? ''} variant="default" disabled={busy} leftSection={<Icon name="download" size={16} />} onClick={() => void saving(saveCsv)} title={n('trends.csvWhat', series.length)}>
         {t('trends.csv')}
       </Button>
-      <Button variant="default" leftSection={<Icon name="download" size={16} />} onClick={() => void savePng()}>
+      <Button className={classes.save ?? ''} variant="default" disabled={busy} leftSection={<Icon name="download" size={16} />} onClick={() => void saving(saveAsParquet)} title={t('trends.parquetWhat')}>
+        {t('trends.parquet')}
+      </Button>
+      <Button className={classes.save ?? ''} variant="default" leftSection={<Icon name="download" size={16} />} onClick={() => void savePng()}>
         {t('trends.png')}
       </Button>
     </div>

@@ -9,7 +9,8 @@ import { useWords } from '@/words/words';
 import type { Look } from '../gesture';
 import { inkOf } from '../traceInk';
 import { cursorAt, moveCursor } from './cursorStore';
-import { TIME_AXIS, type LaneSpec, type LaneTrace } from './laneOptions';
+import { EventStrip } from './EventStrip';
+import { RIGHT_AIR, TIME_AXIS, type LaneSpec, type LaneTrace } from './laneOptions';
 import { Lane } from './Lane';
 import { chartPicture } from './picture';
 import classes from './TrendChart.module.css';
@@ -92,17 +93,20 @@ export function TrendChart({ traces, shared, view, waiting, look, reset, showGap
   };
 
   return (
-    <div ref={box} className={classes.chart} tabIndex={0} role="group" aria-roledescription={t('chart.role')} aria-label={t('chart.label')} aria-busy={waiting} onKeyDown={onKey} style={{ minHeight: laneHeight * lanes.length + TIME_AXIS }}>
-      {width > 0 &&
-        lanes.map((lane, index) => {
-          const last = index === lanes.length - 1;
-          return (
-            <div key={lane.key} className={classes.lane}>
-              {!shared && <LaneTitle trace={lane.traces[0]} empty={lane.traces.every((each) => each.empty)} />}
-              <Lane spec={lane} view={view} width={width} height={laneHeight + (last ? TIME_AXIS : 0)} timeAxis={last} rightAxis={rightAxis} titleSpace={shared ? 10 : 28} units={shared} sync={SYNC} look={look} reset={reset} showGap={showGap} keep={keep} />
-            </div>
-          );
-        })}
+    <div className={classes.chart}>
+      <div ref={box} className={classes.lanes} tabIndex={0} role="group" aria-roledescription={t('chart.role')} aria-label={t('chart.label')} aria-busy={waiting} onKeyDown={onKey} style={{ minHeight: laneHeight * lanes.length + TIME_AXIS }}>
+        {width > 0 &&
+          lanes.map((lane, index) => {
+            const last = index === lanes.length - 1;
+            return (
+              <div key={lane.key} className={classes.lane}>
+                {!shared && <LaneTitle trace={lane.traces[0]} empty={lane.traces.every((each) => each.empty)} />}
+                <Lane spec={lane} view={view} width={width} height={laneHeight + (last ? TIME_AXIS : 0)} timeAxis={last} rightAxis={rightAxis} titleSpace={shared ? 10 : 28} units={shared} sync={SYNC} look={look} reset={reset} showGap={showGap} keep={keep} />
+              </div>
+            );
+          })}
+      </div>
+      {width > 0 && <EventStrip traces={traces} view={view} width={width} right={rightAxis > 0 ? rightAxis : RIGHT_AIR} showGap={showGap} />}
     </div>
   );
 }

@@ -41,6 +41,8 @@ export interface LaneLook {
 
 export const LEFT_AXIS = 76;
 export const TIME_AXIS = 44;
+/** Kept free right of the plot where no axis stands, for half of the last label. */
+export const RIGHT_AIR = 30;
 const POINT_SPACE = 8;
 /** uPlot's modes of joining: keep nulls as they are (time), spread them over times that a trace has not (values). */
 const NULL_RETAIN = 1;
@@ -189,7 +191,7 @@ export function laneOptions(spec: LaneSpec, look: LaneLook, size: { width: numbe
     ...size,
     ms: 1,
     tzDate: (at) => uPlot.tzDate(new Date(at), look.zone),
-    padding: [look.titleSpace, look.rightAxis > 0 ? 0 : 30, 0, 0],
+    padding: [look.titleSpace, look.rightAxis > 0 ? 0 : RIGHT_AIR, 0, 0],
     legend: { show: false },
     scales: { x: { time: true, auto: false }, ...Object.fromEntries(scales.map((scale) => [scale, scaleRange(() => laneOf(scale)?.trace)])) },
     axes,
