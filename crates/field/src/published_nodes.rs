@@ -158,16 +158,19 @@ pub fn parse(text: &str) -> Result<Vec<PublishedEntry>, PublishedNodesError> {
         // An editor that is about to write leaves just this behind for a moment; subscriptions must not end by it.
         return Err(PublishedNodesError::Syntax { message: "it is empty; [] publishes nothing".into() });
     }
-    let value = strict_json::parse(&plain)
-        .map_err(|error| PublishedNodesError::Syntax { message: error.to_string() })?;
-    let Value::Array(entries) = value else {
+    let syntax = |error: serde_json::Error| PublishedNodesError::Syntax { message: error.to_string() };
+    if !plain.trim_start().starts_with('[') {
+        strict_json::parse(&plain).map_err(syntax)?;
         return Err(PublishedNodesError::Syntax {
             message: "expected an array of entries: [ { \"EndpointUrl\": … } ]".into(),
         });
-    };
-    let entries = entries.into_iter().enumerate();
-    let mut parsed: Vec<PublishedEntry> =
-        entries.map(|(index, value)| entry(index, value)).collect::<Result<_, _>>()?;
+    }
+    let mut parsed: Vec<PublishedEntry> = Vec::new();
+    strict_json::for_each(&plain, |value| {
+        parsed.push(entry(parsed.len(), value)?);
+        Ok(())
+    })
+    .map_err(syntax)??;
     let nodes: usize = parsed.iter().map(|entry| entry.nodes.len()).sum();
     if nodes > NODES_MAX {
         let reason = format!("{nodes} nodes; at most {NODES_MAX} are possible");

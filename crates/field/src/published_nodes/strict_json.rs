@@ -15,6 +15,44 @@ pub(super) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
+/// Reads a text that is an array, one element after the other: what an element was read into is gone before the
+/// next one is read. After the first error of `take` the rest is still read, so that a text that is not JSON is
+/// always told as such.
+///
+/// # Errors
+/// As [`parse`], and for a text that is no array; inside, what `take` said.
+pub(super) fn for_each<E>(
+    text: &str,
+    take: impl FnMut(Value) -> Result<(), E>,
+) -> Result<Result<(), E>, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let outcome = reader.deserialize_seq(Elements { take })?;
+    reader.end()?;
+    Ok(outcome)
+}
+
+struct Elements<F> {
+    take: F,
+}
+
+impl<'de, E, F: FnMut(Value) -> Result<(), E>> Visitor<'de> for Elements<F> {
+    type Value = Result<(), E>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut outcome = Ok(());
+        while let Some(value) = list.next_element_seed(Strict)? {
+            if outcome.is_ok() {
+                outcome = (self.take)(value);
+            }
+        }
+        Ok(outcome)
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Strict;
 
