@@ -89,6 +89,9 @@ impl<T> Nullable<T> {
     }
 }
 
+/// Appends numbers as they stand in a page.
+type Encode<V> = fn(&[V], &mut Vec<u8>);
+
 /// How the values of a column compare: as the numbers that this makes of them.
 pub(super) type Rank<V> = fn(V) -> i64;
 
@@ -195,7 +198,7 @@ impl<W: Write + Send> Chunks<'_, '_, W> {
         &mut self,
         column: &Nullable<T::T>,
         rank: Option<Rank<T::T>>,
-        (encoding, encode): (Encoding, fn(&[T::T], &mut Vec<u8>)),
+        (encoding, encode): (Encoding, Encode<T::T>),
     ) -> Result<()>
     where
         T::T: Copy,
