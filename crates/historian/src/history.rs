@@ -22,6 +22,8 @@ use std::ops::ControlFlow;
 const CHUNK: usize = 8_192;
 const BUCKETS_MAX: u32 = 10_000;
 const SERIES_PAGE_MAX: usize = 10_000;
+/// Series that a search looks at before others have their turn.
+const SEARCH_PIECE: usize = 16_384;
 
 fn info(state: &State, entry: &SeriesEntry) -> SeriesInfo {
     let alias = entry.current().cloned().unwrap_or_default();
@@ -37,6 +39,34 @@ fn info(state: &State, entry: &SeriesEntry) -> SeriesInfo {
         writer: alias.way.writer.to_string(),
         unit: entry.unit.to_string(),
         last: state.last(entry.id).as_ref().map(Row::stored),
+    }
+}
+
+/// What a search has found so far.
+struct Found {
+    items: Vec<SeriesInfo>,
+    /// There is one more than may be in the page.
+    more: bool,
+    /// The last series that was looked at.
+    after: u64,
+}
+
+impl Found {
+    /// Looks at some more series. False at the end.
+    fn look_on(&mut self, state: &State, words: &mut Words, limit: usize) -> bool {
+        let mut looked = 0;
+        for entry in state.series.after(self.after).take(SEARCH_PIECE) {
+            (self.after, looked) = (entry.id, looked + 1);
+            if !words.match_series(entry) {
+                continue;
+            }
+            if self.items.len() >= limit {
+                self.more = true;
+                return false;
+            }
+            self.items.push(info(state, entry));
+        }
+        looked == SEARCH_PIECE
     }
 }
 
@@ -58,13 +88,11 @@ impl History for Historian {
         };
         let limit = limit.clamp(1, SERIES_PAGE_MAX);
         let mut words = Words::new(search);
-        Ok(self.engine().with_state(|state| {
-            let mut found = state.series.after(after).filter(|entry| words.match_series(entry));
-            let items: Vec<SeriesInfo> = found.by_ref().take(limit).map(|entry| info(state, entry)).collect();
-            let more = items.len() == limit && found.next().is_some();
-            let continuation = items.last().filter(|_| more).map(|last| last.id.to_string());
-            Page { items, continuation }
-        }))
+        let mut found = Found { items: Vec::new(), more: false, after };
+        // In pieces, because values wait for the lock as well.
+        while self.engine().with_state(|state| found.look_on(state, &mut words, limit)) {}
+        let continuation = found.items.last().filter(|_| found.more).map(|last| last.id.to_string());
+        Ok(Page { items: found.items, continuation })
     }
 
     fn series_by_id(&self, id: u64) -> Result<SeriesInfo, HistoryError> {

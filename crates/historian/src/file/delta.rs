@@ -49,7 +49,7 @@ impl Integer for i32 {
     }
 
     fn above(difference: i64, smallest: i64) -> u64 {
-        u64::from((difference as i32).wrapping_sub(smallest as i32) as u32)
+        u64::from((difference as Self).wrapping_sub(smallest as Self) as u32)
     }
 }
 

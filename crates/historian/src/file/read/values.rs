@@ -10,6 +10,9 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Values, and a level for each row where there may be nulls.
+type Leveled<V> = (Vec<V>, Vec<i16>);
+
 /// What aggregates need of rows, column by column.
 #[derive(Debug)]
 pub(crate) struct Values {
@@ -120,7 +123,7 @@ impl OpenFile {
         group: usize,
         column: usize,
         rows: &Range<usize>,
-    ) -> ParquetResult<Option<(Vec<T::T>, Vec<i16>)>> {
+    ) -> ParquetResult<Option<Leveled<T::T>>> {
         let footer = self.metadata.metadata();
         let Some(facts) = footer.row_groups().get(group) else { return Ok(None) };
         let index = footer.offset_index().and_then(|index| index.get(group)?.get(column));
