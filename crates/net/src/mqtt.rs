@@ -6,7 +6,7 @@ mod client;
 mod connection;
 mod window;
 
-pub use client::{Client, ClientOptions, Dial, Duplex, Event, Lost, PublishError};
+pub use client::{Client, ClientOptions, Dial, Dialling, Duplex, Event, Lost, PublishError};
 pub use connection::{ByteStream, Connection, PACKET_BYTES_MAX, PACKET_BYTES_MAX_UNPROVEN, ReceiveError};
 pub use rmqtt_codec::types::{Protocol, Publish, QoS};
 pub use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, LastWill, Packet, SubscribeReturnCode};

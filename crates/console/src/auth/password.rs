@@ -2,10 +2,12 @@
 
 use crate::ApiError;
 use crate::blocking::Workers;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use gemba_base::Secret;
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Shorter ones are guessed; there are no other rules, because they make passwords worse (NIST SP 800-63B).
 pub(crate) const LENGTH_MIN: usize = 12;
@@ -27,11 +29,32 @@ const NOBODY: &str =
 
 /// Hashes and checks passwords on a bounded number of threads.
 #[derive(Debug, Clone)]
-pub(crate) struct Passwords(Workers);
+pub(crate) struct Passwords {
+    workers: Workers,
+    memory: Memory,
+}
+
+/// The memory of checks, used again by the next: memory of this size that is freed stays with the allocator of the
+/// thread that had it, and the checks of a flood of log-ins go over many threads.
+#[derive(Debug, Clone, Default)]
+struct Memory(Arc<Mutex<Vec<Vec<Block>>>>);
+
+impl Memory {
+    fn lend<T>(&self, blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
+        let mut memory = self.0.lock().pop().unwrap_or_default();
+        memory.resize(blocks, Block::new());
+        let outcome = work(&mut memory);
+        let mut kept = self.0.lock();
+        if kept.len() < PLACES && blocks <= MEMORY_KIB as usize {
+            kept.push(memory);
+        }
+        outcome
+    }
+}
 
 impl Passwords {
     pub(crate) fn new() -> Self {
-        Self(Workers::new("log-ins", PLACES, WAITING_MAX))
+        Self { workers: Workers::new("log-ins", PLACES, WAITING_MAX), memory: Memory::default() }
     }
 
     /// The text to store for a password.
@@ -40,7 +63,7 @@ impl Passwords {
     /// When it is too short or too long, or too many log-ins wait.
     pub(crate) async fn hash(&self, password: Secret) -> Result<String, ApiError> {
         check_length(&password)?;
-        self.0.run(move || hash(&password)).await
+        self.workers.run(move || hash(&password)).await
     }
 
     /// Whether a password has the stored hash; `None` stands for a user that does not exist and takes as long.
@@ -50,7 +73,9 @@ impl Passwords {
     pub(crate) async fn verify(&self, password: Secret, stored: Option<String>) -> Result<bool, ApiError> {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| NOBODY.to_owned());
-        let right = self.0.run(move || Ok::<_, ApiError>(verify(&password, &stored))).await?;
+        let memory = self.memory.clone();
+        let check = move || Ok::<_, ApiError>(verify(&password, &stored, &memory).unwrap_or(false));
+        let right = self.workers.run(check).await?;
         Ok(right && known)
     }
 }
@@ -68,11 +93,24 @@ pub(crate) fn hash(password: &Secret) -> Result<String, ApiError> {
     hash.map(|hash| hash.to_string()).map_err(|_| ApiError::Internal("password hash"))
 }
 
-fn verify(password: &Secret, stored: &str) -> bool {
-    // The parameters are those of the stored hash, so that old hashes stay valid when ours grow.
+/// `None` when the stored text is no hash that can be checked.
+fn verify(password: &Secret, stored: &str, memory: &Memory) -> Option<bool> {
     let text: String = password.reveal().chars().take(LENGTH_MAX).collect();
-    PasswordHash::new(stored)
-        .is_ok_and(|hash| Argon2::default().verify_password(text.as_bytes(), &hash).is_ok())
+    let stored = PasswordHash::new(stored).ok()?;
+    // The parameters are those of the stored hash, so that old hashes stay valid when ours grow.
+    let params = Params::try_from(&stored).ok()?;
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
+    let version = stored.version.map_or(Ok(Version::V0x13), Version::try_from).ok()?;
+    let (salt, expected) = (stored.salt?, stored.hash?);
+    let blocks = params.block_count();
+    let argon2 = Argon2::new(algorithm, version, params);
+    let mut found = vec![0; expected.len()];
+    let hashed = memory.lend(blocks, |memory| {
+        argon2.hash_password_into_with_memory(text.as_bytes(), salt.as_ref(), &mut found, memory)
+    });
+    hashed.ok()?;
+    // Compared in constant time.
+    Some(Output::new(&found).ok()? == expected)
 }
 
 fn argon2() -> Result<Argon2<'static>, ApiError> {
@@ -94,7 +132,28 @@ mod tests {
         assert_eq!(start, "$argon2id$v=19$m=19456,t=2,p=1$");
         assert!(passwords.verify(right.clone(), Some(stored.clone())).await.expect("checks"));
         assert!(!passwords.verify(Secret::new("correct horse batterx"), Some(stored)).await.expect("checks"));
-        assert!(!passwords.verify(right, None).await.expect("checks"));
+        assert!(!passwords.verify(right.clone(), None).await.expect("checks"));
+        for text in ["", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1$Z2VtYmFnZW1iYWdlbWJhMQ"] {
+            assert!(!passwords.verify(right.clone(), Some(text.into())).await.expect("checks"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn many_checks_share_the_memory_of_two() {
+        let passwords = Passwords::new();
+        let stored = hash_of("correct horse battery");
+        let mut checks = tokio::task::JoinSet::new();
+        for _ in 0..12 {
+            let (passwords, stored) = (passwords.clone(), stored.clone());
+            checks.spawn(async move {
+                passwords.verify(Secret::new("correct horse battery"), Some(stored)).await
+            });
+        }
+        while let Some(right) = checks.join_next().await {
+            assert!(right.expect("no panic").expect("checks"));
+        }
+        let kept: Vec<usize> = passwords.memory.0.lock().iter().map(Vec::len).collect();
+        assert!(kept.len() <= PLACES && kept.iter().all(|blocks| *blocks == 19_456), "{kept:?}");
     }
 
     #[test]

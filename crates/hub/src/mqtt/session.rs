@@ -16,6 +16,7 @@ use crate::reason::{End, EndReason};
 use bytes::Bytes;
 use gemba_api::{BoxFuture, DeviceMessage};
 use gemba_iothub::{DeviceTopic, Filter, Identity, MessageProperties, Topics};
+use gemba_model::DateTime;
 use gemba_net::mqtt::{
     ByteStream, Connection, LastWill, Packet, PacketId, Publish, QoS, ReceiveError, SubscribeReturnCode,
 };
@@ -58,6 +59,8 @@ pub(super) struct Session<'a, S> {
     blocked: Option<Blocked>,
     subscribed: BTreeSet<Filter>,
     last_packet: Instant,
+    /// The wall clock then.
+    arrived: DateTime,
     unread: Option<Unread>,
 }
 
@@ -73,6 +76,7 @@ impl<'a, S: ByteStream> Session<'a, S> {
             blocked: None,
             subscribed: BTreeSet::new(),
             last_packet: Instant::now(),
+            arrived: shared.parts.clock.now(),
             unread: None,
             shared,
             connection,
@@ -116,6 +120,7 @@ impl<'a, S: ByteStream> Session<'a, S> {
                 packet = move_bytes(self.connection, reading) => {
                     // One look at the clock for all that came at once.
                     self.last_packet = Instant::now();
+                    self.arrived = self.shared.parts.clock.now();
                     let taken = self.take_all(packet);
                     // What came before a mistake counts.
                     self.append_batch()?;
@@ -200,7 +205,7 @@ impl<'a, S: ByteStream> Session<'a, S> {
             DeviceTopic::Event { bag } => {
                 let more = if message.retain { &[RETAINED][..] } else { &[] };
                 let (packet_id, payload) = (message.packet_id, message.payload.clone());
-                self.append(self.message(bag, payload, more)?, packet_id)
+                self.append(self.message(bag, payload, more, self.arrived)?, packet_id)
             }
             DeviceTopic::TwinRead { request_id } | DeviceTopic::TwinReported { request_id } => {
                 self.shared.counters.twin_operations.add(1);
@@ -219,7 +224,13 @@ impl<'a, S: ByteStream> Session<'a, S> {
         }
     }
 
-    fn message(&self, bag: &str, body: Bytes, more: &[(&str, &str)]) -> Result<DeviceMessage, End> {
+    fn message(
+        &self,
+        bag: &str,
+        body: Bytes,
+        more: &[(&str, &str)],
+        enqueued: DateTime,
+    ) -> Result<DeviceMessage, End> {
         let mut properties = MessageProperties::from_device(bag)?;
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         properties.application.extend(more);
@@ -227,7 +238,7 @@ impl<'a, S: ByteStream> Session<'a, S> {
         Ok(DeviceMessage {
             device: self.device.clone(),
             module: self.module.clone(),
-            enqueued: self.shared.parts.clock.now(),
+            enqueued,
             system: properties.system,
             properties: properties.application,
             body,
@@ -235,7 +246,10 @@ impl<'a, S: ByteStream> Session<'a, S> {
     }
 
     fn append(&mut self, message: DeviceMessage, packet_id: Option<PacketId>) -> Result<(), End> {
-        self.shared.counters.values.add(message.values());
+        let values = message.values();
+        if values > 0 {
+            self.shared.counters.values.add(values);
+        }
         if !self.batch.has_room(&message, self.accepted.partition.batch_bytes_max()) {
             self.append_batch()?;
         }
@@ -315,7 +329,7 @@ impl<'a, S: ByteStream> Session<'a, S> {
         let Ok(DeviceTopic::Event { bag }) = self.topics.read(&will.topic) else { return };
         let more = [("iothub-MessageType", "Will"), RETAINED];
         let more = if will.retain { &more[..] } else { &more[..1] };
-        let message = self.message(bag, will.message.clone(), more);
+        let message = self.message(bag, will.message.clone(), more, self.shared.parts.clock.now());
         let queued = message.map(|message| self.accepted.partition.try_append(encode(&message)));
         if !matches!(queued, Ok(Ok(_))) {
             tracing::warn!(device = self.device, "the last will could not be kept");

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
-pub use dial::{Dial, Duplex};
+pub use dial::{Dial, Dialling, Duplex};
 pub use words::{ClientOptions, Event, Lost, PublishError};
 
 /// An accepted connection to an MQTT server.

@@ -1,6 +1,6 @@
 //! The segment that appends go to, and the zeros in front of them.
 //!
-//! A sync that makes a file longer makes the file system write its journal too. So the file is made longer in large
+//! A sync that makes a file longer makes the file system write its own records too. So the file is made longer in large
 //! steps, with zeros that are really written; groups then overwrite them, and their sync is one of data alone. To a
 //! reader zeros are no frame (docs/formats/wal.md).
 
