@@ -2,8 +2,9 @@
 
 use crate::machine::node;
 use crate::oracle::{Fate, Offer, Oracle};
+use crate::order::Seen;
 use crate::trace::Trace;
-use gemba_api::{GapEntry, GapQuery, History, Ledger, SampleQuery};
+use gemba_api::{GapEntry, GapQuery, History, Ledger, SampleQuery, WriterCompleteness};
 use gemba_historian::Historian;
 use gemba_model::{DateTime, GapReason, Hop, Variant};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,22 +40,25 @@ pub(crate) fn edge(
     trace: &Trace,
 ) -> Counts {
     let ids = ids(historian);
+    let places = (0..writers).flat_map(|writer| (0..oracle.fields()).map(move |field| (writer, field)));
+    // Reading may find damage, which then stands in the ledger.
+    let all: Vec<_> = places
+        .map(|(writer, field)| {
+            let name = node(index, writer, field);
+            let id = ids.get(&name).copied();
+            (name, id, oracle.offers(writer, field), id.map(|id| stored(historian, id)).unwrap_or_default())
+        })
+        .collect();
     let ledger = if moment == Moment::AtTheEnd { ledger(historian) } else { BTreeMap::new() };
     let mut counts = Counts::default();
-    for writer in 0..writers {
-        for field in 0..oracle.fields() {
-            let name = node(index, writer, field);
-            let offers = oracle.offers(writer, field);
-            let id = ids.get(&name).copied();
-            let stored = id.map(|id| stored(historian, id)).unwrap_or_default();
-            let mut series = Series { name, offers, oracle, trace, told: 0 };
-            series.compare(&stored);
-            counts.stored += distinct(&stored);
-            if moment == Moment::AtTheEnd {
-                let none = Vec::new();
-                let gaps = id.and_then(|id| ledger.get(&id)).unwrap_or(&none);
-                counts.explained += series.explain(&stored, gaps);
-            }
+    for (name, id, offers, stored) in all {
+        let mut series = Series { name, offers, oracle, trace, told: 0 };
+        series.compare(&stored);
+        counts.stored += distinct(&stored);
+        if moment == Moment::AtTheEnd {
+            let none = Vec::new();
+            let gaps = id.and_then(|id| ledger.get(&id)).unwrap_or(&none);
+            counts.explained += series.explain(&stored, gaps);
         }
     }
     trace.count(&[counts.stored, counts.explained]);
@@ -82,6 +86,39 @@ fn ledger(historian: &Historian) -> BTreeMap<u64, Vec<GapEntry>> {
     }
     by_series.values_mut().for_each(|entries| entries.reverse());
     by_series
+}
+
+/// Compares what the historian counts of an edge with what it has, and with what came into the hub's log.
+pub(crate) fn completeness(
+    historian: &Historian,
+    device: &str,
+    stored: u64,
+    seen: Option<Seen>,
+    oracle: &Oracle,
+    trace: &Trace,
+) {
+    let accounts: Vec<_> =
+        historian.completeness().into_iter().filter(|account| account.device == device).collect();
+    let sum = |count: fn(&WriterCompleteness) -> u64| accounts.iter().map(count).sum::<u64>();
+    let tell = |what: &str| trace.violation(format_args!("{device}: {what}: {accounts:?}"));
+    // Files that cannot be read any more were counted when they were written.
+    if sum(|account| account.stored) != stored && !oracle.had(GapReason::Corruption, Hop::Store) {
+        tell(&format!("{stored} values are stored, and other counts stand in the account"));
+    }
+    if sum(|account| account.received) != sum(|account| account.stored) {
+        tell("not every received value was stored");
+    }
+    if sum(|account| account.pending) != 0 {
+        tell("values wait for descriptions that all came");
+    }
+    let Some(seen) = seen else { return };
+    if sum(|account| account.messages) != seen.messages {
+        tell(&format!("{} messages came into the hub's log", seen.messages));
+    }
+    let given = sum(|account| account.messages) + sum(|account| account.missing);
+    if accounts.len() == 1 && given != seen.next {
+        tell(&format!("{} messages were given, and the account tells of {given}", seen.next));
+    }
 }
 
 /// Value and source time of every sample, in the historian's order. A disk that fails once gives an error and no
@@ -189,17 +226,27 @@ impl Series<'_> {
     fn is_true(&self, gap: &GapEntry, offer: Offer) -> bool {
         let never_given = offer.fate == Fate::NeverGiven;
         let only_never_given = gap.reason == GapReason::Disconnection;
-        self.oracle.is_excused(gap.reason, gap.hop) && (never_given || !only_never_given)
+        self.is_excused(gap) && (never_given || !only_never_given)
+    }
+
+    /// Whether a fault of this run, at the time of the hole, had this cause.
+    fn is_excused(&self, gap: &GapEntry) -> bool {
+        let (from, to) = (gap.from.map(DateTime::ticks), gap.to.map(DateTime::ticks));
+        self.oracle.is_excused(gap.reason, gap.hop, from, to)
     }
 
     fn claim(&mut self, gap: &GapEntry, missing: &[(u64, Offer)]) {
-        if !self.oracle.is_excused(gap.reason, gap.hop) {
+        if !self.is_excused(gap) {
             self.tell(&format!("the ledger names a cause that there was not: {}", text(gap)));
             return;
         }
         // After these, values may be missing, which is all that anybody knows.
-        let may_be_empty = matches!(gap.reason, GapReason::EdgeRestart);
-        let is_filled = missing.iter().any(|(_, offer)| covers(gap, offer.source));
+        let may_be_empty = matches!(gap.reason, GapReason::EdgeRestart | GapReason::Corruption);
+        let within = missing.iter().filter(|(_, offer)| covers(gap, offer.source)).count() as u64;
+        let is_filled = within > 0;
+        if gap.count.is_some_and(|count| count > within) {
+            self.tell(&format!("{within} values are missing where the ledger counts more: {}", text(gap)));
+        }
         if !is_filled && !may_be_empty && gap.count != Some(0) {
             self.tell(&format!("the ledger claims a hole where nothing is missing: {}", text(gap)));
         }
@@ -209,9 +256,16 @@ impl Series<'_> {
     fn counts(&mut self, missing: &[(u64, Offer)], gaps: &[GapEntry]) {
         let dropped = |gap: &&GapEntry| gap.reason == GapReason::Drop;
         let drops: Vec<&GapEntry> = gaps.iter().filter(dropped).collect();
+        // Where some of what an edge gave up had come before, nobody knows how many had not.
         let Some(sum) = drops.iter().map(|gap| gap.count).sum::<Option<u64>>() else { return };
         let accepted = missing.iter().filter(|(_, offer)| offer.fate == Fate::Accepted).count() as u64;
-        let only_drops = !self.oracle.is_excused(GapReason::EdgeRestart, Hop::Edge);
+        let others = [
+            (GapReason::EdgeRestart, Hop::Edge),
+            (GapReason::Corruption, Hop::Edge),
+            (GapReason::Corruption, Hop::Hub),
+            (GapReason::Corruption, Hop::Store),
+        ];
+        let only_drops = !others.into_iter().any(|(reason, hop)| self.oracle.had(reason, hop));
         if only_drops && sum != accepted {
             self.tell(&format!("{accepted} values are missing, and the ledger counts {sum}"));
         }

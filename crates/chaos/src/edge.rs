@@ -3,7 +3,7 @@
 use crate::machine::Machine;
 use crate::network::Network;
 use crate::node::{Death, RESERVE_BYTES, after, log_options, new_disk};
-use crate::oracle::Oracle;
+use crate::oracle::{Excuse, Oracle};
 use crate::platform::{HOST, device_key};
 use crate::time::{NodeClock, TrueTime};
 use crate::trace::Trace;
@@ -11,7 +11,6 @@ use gemba_api::flow::FlowSource;
 use gemba_base::{Metrics, Tasks};
 use gemba_edge::{EdgeOptions, HubLink, HubLinkOptions, OverflowRule, StoreAndForward, Way};
 use gemba_iothub::{ConnectionString, Identity};
-use gemba_model::{GapReason, Hop};
 use gemba_testkit::{FaultyDisk, Rng};
 use gemba_wal::Reserve;
 use parking_lot::Mutex;
@@ -21,7 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
-const SEGMENT_BYTES: u64 = 32 << 10;
+/// Bytes of a segment of the queue.
+pub(crate) const SEGMENT_BYTES: u64 = 16 << 10;
 const HEADROOM_BYTES: u64 = 64 << 10;
 
 /// What the seed chose for an edge.
@@ -42,6 +42,8 @@ pub(crate) struct Edge {
     choice: Choice,
     /// The disk as it was at an earlier start.
     copy: Option<FaultyDisk>,
+    /// Its disk was put back to an older state: it gave numbers twice.
+    pub(crate) was_put_back: bool,
     running: Option<Tasks>,
     slot: watch::Sender<Option<StoreAndForward>>,
     is_stopping: Arc<AtomicBool>,
@@ -58,15 +60,11 @@ impl Edge {
         let writers = 1 + rng.below(3) as usize;
         let fields = 1 + rng.below(4) as usize;
         let choice = Choice {
-            queue_bytes_max: rng.pick(&[192 << 10, 1 << 20, 16 << 20]),
-            queue_age_max: rng.one_in(4).then_some(Duration::from_secs(1_800)),
+            queue_bytes_max: rng.pick(&[64 << 10, 192 << 10, 16 << 20]),
+            queue_age_max: rng.one_in(4).then(|| Duration::from_secs(rng.pick(&[60, 300, 1_800]))),
             on_full: if rng.one_in(3) { OverflowRule::Block } else { OverflowRule::DropOldest },
         };
-        let mut oracle = Oracle::new(writers, fields);
-        if choice.on_full == OverflowRule::DropOldest || choice.queue_age_max.is_some() {
-            oracle.excuse(GapReason::Drop, Hop::Edge);
-        }
-        let oracle = Arc::new(Mutex::new(oracle));
+        let oracle = Arc::new(Mutex::new(Oracle::new(writers, fields)));
         let slot = watch::Sender::new(None);
         let edge = Self {
             index,
@@ -76,6 +74,7 @@ impl Edge {
             writers,
             choice,
             copy: None,
+            was_put_back: false,
             running: None,
             is_stopping: Arc::default(),
             is_giving: Arc::default(),
@@ -89,7 +88,7 @@ impl Edge {
         let machine = Machine {
             edge: index,
             writers,
-            pace: Duration::from_millis(400 + edge.rng.clone().below(2_000)),
+            pace: Duration::from_millis(100 + edge.rng.clone().below(edge.rng.clone().pick(&[300, 2_000]))),
             oracle,
             slot: edge.slot.subscribe(),
             is_stopping: edge.is_stopping.clone(),
@@ -151,7 +150,7 @@ impl Edge {
         }
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("edge-{}", self.index)
     }
 
@@ -187,7 +186,6 @@ impl Edge {
         self.trace.note(format_args!("{} gets an empty disk", self.name()));
         self.disk = new_disk(&mut self.rng);
         self.is_wiped.store(true, Ordering::Relaxed);
-        self.oracle.lock().excuse(GapReason::EdgeRestart, Hop::Edge);
     }
 
     /// The disk is put back to what it was at an earlier start. The process must be dead.
@@ -196,7 +194,22 @@ impl Edge {
         self.trace.note(format_args!("{} gets an old copy of its disk", self.name()));
         self.disk = copy;
         self.is_wiped.store(true, Ordering::Relaxed);
-        self.oracle.lock().excuse(GapReason::EdgeRestart, Hop::Edge);
+        self.was_put_back = true;
+    }
+
+    /// Whether its rules ever give values up.
+    pub(crate) const fn may_drop(&self) -> bool {
+        matches!(self.choice.on_full, OverflowRule::DropOldest) || self.choice.queue_age_max.is_some()
+    }
+
+    pub(crate) fn excuse(&self, excuse: Excuse) {
+        self.oracle.lock().excuse(excuse);
+    }
+
+    /// Bytes of the log's files, as they lie there.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let paths = self.disk.paths().into_iter().filter(|path| path.starts_with("/data/log"));
+        paths.filter_map(|path| self.disk.contents(&path)).map(|bytes| bytes.len() as u64).sum()
     }
 
     /// The machines offer nothing more.

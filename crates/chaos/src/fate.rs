@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     ClockIsSet(Whose, i64),
     /// The document store fails for a while.
     DocsFail(Duration),
+    /// A bit of an old file turns: of a log's closed segment, or of the historian's samples. The numbers choose.
+    Rots(Whose, u64, u64),
     /// An edge's disk is replaced by an empty one.
     Wiped(usize, Duration),
     /// An edge's disk is replaced by an old copy of it.
@@ -75,7 +77,7 @@ pub(crate) struct Fate {
     pace: Duration,
 }
 
-const KINDS: usize = 12;
+const KINDS: usize = 13;
 
 impl Fate {
     pub(crate) fn new(edges: usize, mut rng: Rng) -> Self {
@@ -88,6 +90,7 @@ impl Fate {
             weights = [1; KINDS];
         }
         // Losing a disk takes everything with it; it must not hide the rest.
+        weights[KINDS - 3] = u64::from(rng.one_in(4));
         weights[KINDS - 2] = u64::from(rng.one_in(6));
         weights[KINDS - 1] = u64::from(rng.one_in(6));
         let pace = Duration::from_secs(10 + rng.below(230));
@@ -126,7 +129,8 @@ impl Fate {
             7 => Fault::DiskFails(whose, self.disk_fault()),
             8 => Fault::ClockIsSet(whose, self.clock()),
             9 => Fault::DocsFail(self.outage()),
-            10 => Fault::Wiped(edge, self.outage()),
+            10 => Fault::Rots(whose, self.rng.number(), self.rng.number()),
+            11 => Fault::Wiped(edge, self.outage()),
             _ => Fault::PutBack(edge, self.outage()),
         }
     }
@@ -144,7 +148,8 @@ impl Fate {
     }
 
     fn cut(&mut self) -> Cut {
-        self.rng.pick(&[Cut::Reset, Cut::Silent, Cut::SilentLater])
+        let late = Duration::from_millis(1 + self.rng.below(60_000));
+        self.rng.pick(&[Cut::Reset, Cut::Silent, Cut::SilentLater, Cut::Straggling(late)])
     }
 
     /// Mostly seconds, sometimes most of an hour.
@@ -154,6 +159,9 @@ impl Fate {
     }
 
     fn clock(&mut self) -> i64 {
+        if self.rng.one_in(4) {
+            return self.rng.pick(&[-3_600, 3_600]);
+        }
         let most = self.rng.pick(&[5, 300, 3_600]);
         self.rng.below(2 * most + 1) as i64 - most as i64
     }

@@ -6,12 +6,15 @@
 //! Does not know: OPC UA sessions, TLS, SQLite, the page. No product: nothing depends on it.
 
 mod check;
+mod cost;
 mod edge;
 mod fate;
+mod limits;
 mod machine;
 mod network;
 mod node;
 mod oracle;
+mod order;
 mod panics;
 mod platform;
 mod time;

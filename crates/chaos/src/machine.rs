@@ -1,6 +1,6 @@
 //! The machines before an edge: counters that go on from the edge's cursors, as a server's own queue would.
 
-use crate::oracle::{Fate, Oracle};
+use crate::oracle::{Excuse, Fate, Oracle};
 use crate::time::TrueTime;
 use crate::trace::Trace;
 use gemba_api::{BoxFuture, CursorUpdate, Delivery, Uplink, UplinkError};
@@ -205,7 +205,6 @@ impl Machine {
         let mut oracle = oracle.lock();
         let first = self.rng.below(self.writers as u64) as usize;
         if self.owes_gap {
-            oracle.excuse(GapReason::EdgeRestart, Hop::Field);
             let gap = |writer| gap(Self::key(writer), GapReason::EdgeRestart);
             delivery.gaps.extend((0..self.writers).map(gap));
         }
@@ -248,8 +247,9 @@ impl Machine {
         for field in 0..oracle.fields() {
             let source = self.source(oracle, writer, field);
             oracle.offer(writer, field, source, Fate::NeverGiven);
+            let (reason, hop) = (GapReason::Disconnection, Hop::Field);
+            oracle.excuse(Excuse { reason, hop, from: source, to: source });
         }
-        oracle.excuse(GapReason::Disconnection, Hop::Field);
         delivery.gaps.push(gap(Self::key(writer), GapReason::Disconnection));
     }
 

@@ -55,6 +55,8 @@ pub(crate) enum Cut {
     Silent,
     /// Nobody learns it, but what is on its way arrives.
     SilentLater,
+    /// The device learns it at once, and what it had sent arrives so much later.
+    Straggling(Duration),
 }
 
 impl Network {
@@ -78,6 +80,7 @@ impl Network {
                 Cut::Reset => wire.reset(),
                 Cut::Silent => wire.go_silent(false),
                 Cut::SilentLater => wire.go_silent(true),
+                Cut::Straggling(late) => wire.straggle(late),
             }
         }
     }

@@ -1,7 +1,6 @@
 //! What was offered to an edge, what it took, and what it may be excused for: the truth to compare with.
 
 use gemba_model::{GapReason, Hop};
-use std::collections::BTreeSet;
 
 /// One value that a machine offered. Its value is its place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,21 +26,42 @@ pub(crate) enum Fate {
 pub(crate) struct Oracle {
     fields: usize,
     series: Vec<Vec<Offer>>,
-    /// Faults of this run that may lose values, as the ledger would call them.
-    excuses: BTreeSet<(GapReason, Hop)>,
+    excuses: Vec<Excuse>,
+}
+
+/// A fault that may have cost values, as the ledger would call it, and the source times that it touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Excuse {
+    pub(crate) reason: GapReason,
+    pub(crate) hop: Hop,
+    /// Ticks, both ends included.
+    pub(crate) from: i64,
+    pub(crate) to: i64,
 }
 
 impl Oracle {
     pub(crate) fn new(writers: usize, fields: usize) -> Self {
-        Self { fields, series: vec![Vec::new(); writers * fields], excuses: BTreeSet::new() }
+        Self { fields, series: vec![Vec::new(); writers * fields], excuses: Vec::new() }
     }
 
-    pub(crate) fn excuse(&mut self, reason: GapReason, hop: Hop) {
-        self.excuses.insert((reason, hop));
+    pub(crate) fn excuse(&mut self, excuse: Excuse) {
+        if self.excuses.last() != Some(&excuse) {
+            self.excuses.push(excuse);
+        }
     }
 
-    pub(crate) fn is_excused(&self, reason: GapReason, hop: Hop) -> bool {
-        self.excuses.contains(&(reason, hop))
+    /// Whether this run had such a fault at all.
+    pub(crate) fn had(&self, reason: GapReason, hop: Hop) -> bool {
+        self.excuses.iter().any(|excuse| (excuse.reason, excuse.hop) == (reason, hop))
+    }
+
+    /// Whether a fault of this kind touched times between these, where `None` is without end.
+    pub(crate) fn is_excused(&self, reason: GapReason, hop: Hop, from: Option<i64>, to: Option<i64>) -> bool {
+        self.excuses.iter().any(|excuse| {
+            (excuse.reason, excuse.hop) == (reason, hop)
+                && from.is_none_or(|from| from <= excuse.to)
+                && to.is_none_or(|to| to >= excuse.from)
+        })
     }
 
     pub(crate) const fn fields(&self) -> usize {

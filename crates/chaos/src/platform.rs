@@ -1,7 +1,9 @@
 //! The platform under test: the real hub and the real historian on a simulated computer with two disks.
 
+use crate::limits;
 use crate::network::Network;
 use crate::node::{Death, RESERVE_BYTES, VOLUME_BYTES, after, log_options, new_disk};
+use crate::order::{Seen, Watch};
 use crate::time::{NodeClock, TrueTime};
 use crate::trace::Trace;
 use gemba_api::DocStore;
@@ -9,7 +11,7 @@ use gemba_base::{Metrics, Tasks};
 use gemba_historian::{Historian, HistorianOptions};
 use gemba_hub::auth::Authenticator;
 use gemba_hub::mqtt::MqttParts;
-use gemba_hub::{Connections, HubLog, HubLogOptions, Identities, MqttFront, MqttOptions};
+use gemba_hub::{Connections, HubLog, HubLogOptions, Identities, MqttFront, MqttOptions, PartitionState};
 use gemba_iothub::{HostNames, SymmetricKey};
 use gemba_testkit::{FaultyDisk, MemoryDocs, Rng};
 use std::path::Path;
@@ -18,7 +20,10 @@ use std::time::Duration;
 
 /// The hub's name.
 pub(crate) const HOST: &str = "hub.example";
-const SEGMENT_BYTES: u64 = 128 << 10;
+/// Bytes of a segment of a partition.
+pub(crate) const SEGMENT_BYTES: u64 = 32 << 10;
+/// What a partition keeps of what the historian has.
+pub(crate) const RETENTION_BYTES: u64 = 128 << 10;
 /// Messages that wait for the hub's disk, in bytes.
 const QUEUE_BYTES_MAX: usize = 64 << 10;
 
@@ -30,6 +35,9 @@ pub(crate) struct Platform {
     pub(crate) clock: NodeClock,
     hub: Option<Hub>,
     historian: Option<(Arc<Historian>, Tasks)>,
+    /// Where the historian that runs now shows its memory.
+    memory: Metrics,
+    watch: Watch,
     network: Network,
     rng: Rng,
     trace: Trace,
@@ -38,6 +46,7 @@ pub(crate) struct Platform {
 struct Hub {
     log: HubLog,
     tasks: Tasks,
+    metrics: Metrics,
 }
 
 /// The key of a device: the same in every run, because its length on the wire depends on its bytes.
@@ -57,6 +66,8 @@ impl Platform {
             clock: NodeClock::new(time),
             hub: None,
             historian: None,
+            memory: Metrics::default(),
+            watch: Watch::default(),
             network,
             rng,
             trace,
@@ -100,7 +111,7 @@ impl Platform {
         let options = HubLogOptions {
             partitions: 2,
             retention_age: Duration::from_secs(3_600),
-            retention_bytes: 4 << 20,
+            retention_bytes: RETENTION_BYTES,
             required_groups: vec!["historian".to_owned()],
             wal,
             ..HubLogOptions::default()
@@ -125,13 +136,13 @@ impl Platform {
             tap: None,
             acceptor: None,
             clock,
-            metrics,
+            metrics: metrics.clone(),
         };
         let mqtt =
             MqttOptions { waiting_messages_max: 48, waiting_bytes_max: 32 << 10, ..MqttOptions::default() };
         let front = MqttFront::without_listener(mqtt, parts, &tasks);
         self.network.set_hub(Some((front, tasks.clone())));
-        self.hub = Some(Hub { log, tasks });
+        self.hub = Some(Hub { log, tasks, metrics });
         true
     }
 
@@ -159,6 +170,8 @@ impl Platform {
         match historian {
             Ok(historian) => {
                 self.trace.note("the historian starts");
+                self.memory = Metrics::default();
+                historian.observe(&self.memory);
                 self.historian = Some((historian, tasks));
                 true
             }
@@ -215,10 +228,37 @@ impl Platform {
         self.historian()?.reports().first().map(|report| report.queue_messages)
     }
 
+    /// Looks at what came into the hub's log.
+    pub(crate) async fn look(&mut self) {
+        if let Some(hub) = &self.hub {
+            self.watch.look(&hub.log, &self.trace).await;
+        }
+    }
+
+    /// What came of an edge, as far as all of it was seen.
+    pub(crate) fn seen(&self, device: &str) -> Option<Seen> {
+        self.watch.seen(device)
+    }
+
+    /// MQTT sessions, as the hub counts them.
+    pub(crate) fn sessions(&self) -> i64 {
+        self.hub.as_ref().map_or(0, |hub| hub.metrics.gauge("gemba_hub_mqtt_sessions", "", &[]).value())
+    }
+
+    /// How the partitions do.
+    pub(crate) fn states(&self) -> Vec<PartitionState> {
+        self.hub.as_ref().map(|hub| hub.log.states()).unwrap_or_default()
+    }
+
     /// What is over its bound, if anything is.
     pub(crate) fn over_bound(&self) -> Option<String> {
-        let hub = self.hub.as_ref()?;
-        for state in hub.log.states() {
+        if let Some((historian, _)) = &self.historian {
+            historian.observe(&self.memory);
+            if let Some(text) = limits::memory(&self.memory) {
+                return Some(text);
+            }
+        }
+        for state in self.states() {
             let most = VOLUME_BYTES - RESERVE_BYTES / 2;
             if state.bytes > most || state.queue_bytes > QUEUE_BYTES_MAX {
                 return Some(format!("the hub's log is over its bounds: {state:?}"));
@@ -229,7 +269,6 @@ impl Platform {
 
     /// What the log holds, by partition: first offset and next.
     pub(crate) fn bounds(&self) -> Vec<u64> {
-        let states = self.hub.as_ref().map(|hub| hub.log.states()).unwrap_or_default();
-        states.iter().flat_map(|state| [state.first_offset, state.next_offset]).collect()
+        self.states().iter().flat_map(|state| [state.first_offset, state.next_offset]).collect()
     }
 }

@@ -50,6 +50,13 @@ impl NodeClock {
     }
 }
 
+impl NodeClock {
+    /// How many seconds it is off.
+    pub(crate) fn off_seconds(&self) -> i64 {
+        self.off_ticks.load(Ordering::Relaxed) / TICKS_PER_SECOND
+    }
+}
+
 impl Clock for NodeClock {
     fn now(&self) -> DateTime {
         self.time.now().saturating_add_ticks(self.off_ticks.load(Ordering::Relaxed))

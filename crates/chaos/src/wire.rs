@@ -47,6 +47,8 @@ struct State {
     to_device: Pipe,
     /// Both ends get an error at their next call.
     is_reset: bool,
+    /// The device alone gets that error: something between it and the hub still holds bytes.
+    is_reset_here: bool,
     /// Nothing that is written from now on arrives, and nobody is told.
     is_silent: bool,
     delay: (Duration, Duration),
@@ -59,6 +61,10 @@ impl State {
             Side::Device => &mut self.to_hub,
             Side::Hub => &mut self.to_device,
         }
+    }
+
+    fn is_over(&self, side: Side) -> bool {
+        self.is_reset || (self.is_reset_here && side == Side::Device)
     }
 
     fn towards(&mut self, side: Side) -> &mut Pipe {
@@ -92,6 +98,7 @@ impl Wire {
             to_hub: Pipe::default(),
             to_device: Pipe::default(),
             is_reset: false,
+            is_reset_here: false,
             is_silent: false,
             delay,
             rng: Rng::new(seed),
@@ -118,6 +125,17 @@ impl Wire {
             state.to_hub.on_the_way.clear();
             state.to_device.on_the_way.clear();
         }
+    }
+
+    /// The device learns at once that it is over. What it had sent comes to the hub later, when the device may long
+    /// have sent it again on another connection.
+    pub(crate) fn straggle(&self, late: Duration) {
+        let mut state = self.0.lock();
+        state.is_reset_here = true;
+        state.is_silent = true;
+        state.to_hub.on_the_way.iter_mut().for_each(|(at, _)| *at += late);
+        state.to_hub.wake();
+        state.to_device.wake();
     }
 
     /// How late bytes are from now on.
@@ -165,7 +183,7 @@ impl AsyncRead for End {
         loop {
             let next = {
                 let mut state = self.wire.0.lock();
-                if state.is_reset {
+                if state.is_over(self.side) {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
                 }
                 let now = Instant::now();
@@ -203,7 +221,7 @@ impl AsyncRead for End {
 impl AsyncWrite for End {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.wire.0.lock();
-        if state.is_reset {
+        if state.is_over(self.side) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let pipe = state.from(self.side);

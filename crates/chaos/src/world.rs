@@ -1,8 +1,10 @@
 //! One run: the chain, its faults in turn, the checks, and the end at which everything must be there.
 
 use crate::check::{self, Counts, Moment};
+use crate::cost;
 use crate::edge::Edge;
 use crate::fate::{Fate, Fault, Whose};
+use crate::limits;
 use crate::network::{Cut, Network};
 use crate::node::{Death, RESERVE_BYTES, VOLUME_BYTES};
 use crate::platform::Platform;
@@ -16,6 +18,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// How often the checkers look at all that is stored.
 const CHECK_EVERY: Duration = Duration::from_secs(600);
+/// How often somebody looks at what came into the hub's log: before any of it is deleted.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How long after the last value everything that was delivered is gone: the historian writes, commits, the hub deletes.
+const REST: Duration = Duration::from_secs(720);
 /// How long everything may take to drain after the last fault.
 const DRAIN_WITHIN: Duration = Duration::from_secs(3 * 3_600);
 
@@ -24,6 +30,7 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(3 * 3_600);
 enum Act {
     Fault,
     Check,
+    Look,
     Starts(Whose),
     Reachable(usize),
     Prompt(usize),
@@ -41,6 +48,7 @@ struct World {
     acts: BTreeMap<(Instant, u64), Act>,
     acts_made: u64,
     faults: u64,
+    time: TrueTime,
     trace: Trace,
 }
 
@@ -82,7 +90,7 @@ impl World {
         let edges = (0..count).map(edge).collect();
         let fate = Fate::new(count, Rng::new(rng.number()));
         trace.note(format_args!("{fate:?}"));
-        Self { edges, platform, network, fate, acts: BTreeMap::new(), acts_made: 0, faults: 0, trace }
+        Self { edges, platform, network, fate, acts: BTreeMap::new(), acts_made: 0, faults: 0, time, trace }
     }
 
     fn begin(&mut self) {
@@ -93,6 +101,7 @@ impl World {
         }
         self.after(Duration::from_secs(30), Act::Fault);
         self.after(CHECK_EVERY, Act::Check);
+        self.after(LOOK_EVERY, Act::Look);
     }
 
     fn after(&mut self, pause: Duration, act: Act) {
@@ -120,6 +129,7 @@ impl World {
                 let fault = self.fate.next();
                 self.faults += 1;
                 self.trace.note(format_args!("FAULT {fault:?}"));
+                cost::of(fault, &self.edges, self.time.now());
                 self.inject(fault).await;
                 let pause = self.fate.pause();
                 self.after(pause, Act::Fault);
@@ -128,6 +138,10 @@ impl World {
                 self.check_bounds();
                 self.check(Moment::Midway);
                 self.after(CHECK_EVERY, Act::Check);
+            }
+            Act::Look => {
+                self.platform.look().await;
+                self.after(LOOK_EVERY, Act::Look);
             }
             Act::Starts(whose) => self.start(whose),
             Act::Reachable(edge) => self.network.set_reachable(edge, true),
@@ -188,14 +202,24 @@ impl World {
                 self.after(outage, Act::HasRoom(whose));
             }
             Fault::DiskFails(whose, what) => what.put(&self.disk(whose)),
-            Fault::ClockIsSet(whose, seconds) => match whose {
-                Whose::Edge(index) => {
-                    if let Some(edge) = self.edges.get(index) {
-                        edge.clock.set_off(seconds);
+            Fault::ClockIsSet(whose, seconds) => {
+                match whose {
+                    Whose::Edge(index) => {
+                        self.edges
+                            .iter()
+                            .filter(|edge| edge.index == index)
+                            .for_each(|edge| edge.clock.set_off(seconds));
                     }
+                    Whose::Hub | Whose::Historian => self.platform.clock.set_off(seconds),
                 }
-                Whose::Hub | Whose::Historian => self.platform.clock.set_off(seconds),
-            },
+                cost::of_clocks(&self.edges, self.platform.clock.off_seconds(), self.time.now());
+            }
+            Fault::Rots(whose, which, place) => {
+                if let Some(path) = cost::rot(&self.disk(whose), whose, which, place) {
+                    self.trace.note(format_args!("{} rots", path.display()));
+                    cost::of_rot(&self.edges, whose, self.time.now());
+                }
+            }
             Fault::DocsFail(outage) => {
                 self.platform.docs.fail(true);
                 self.after(outage, Act::DocsWork);
@@ -279,6 +303,10 @@ impl World {
         for edge in &self.edges {
             let oracle = edge.oracle.lock();
             let counts = check::edge(historian, edge.index, edge.writers, &oracle, moment, &self.trace);
+            if moment == Moment::AtTheEnd {
+                let seen = self.platform.seen(&edge.name()).filter(|_| !edge.was_put_back);
+                check::completeness(historian, &edge.name(), counts.stored, seen, &oracle, &self.trace);
+            }
             sum.stored += counts.stored;
             sum.explained += counts.explained;
         }
@@ -303,8 +331,11 @@ impl World {
             self.mend().await;
         }
         self.trace.note("everything is drained");
+        self.platform.look().await;
         self.check_bounds();
         let counts = self.check(Moment::AtTheEnd);
+        sleep(REST).await;
+        limits::at_rest(&self.edges, &self.platform, &self.trace);
         // What was taken in must also be found by the next process.
         self.platform.die(Death::PowerCut).await;
         while !self.is_drained() {

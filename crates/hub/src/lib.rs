@@ -18,7 +18,7 @@ pub use connections::{ConnectionInfo, Connections};
 pub use error::HubError;
 pub use flow::HubFlow;
 pub use identities::{DeviceIdentity, Identities, SECRET_COLLECTIONS};
-pub use log::{HubLog, HubLogOptions};
+pub use log::{HubLog, HubLogOptions, PartitionState};
 pub use mqtt::{MqttFront, MqttOptions};
 pub use reason::EndReason;
 pub use tap::MessageTap;
