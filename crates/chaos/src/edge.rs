@@ -14,6 +14,7 @@ use gemba_iothub::{ConnectionString, Identity};
 use gemba_testkit::{FaultyDisk, Rng};
 use gemba_wal::Reserve;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,6 +100,7 @@ impl Edge {
             trace,
             version: 1,
             owes_gap: false,
+            lost: BTreeMap::new(),
         };
         drop(tokio::spawn(machine.run()));
         edge

@@ -11,7 +11,7 @@ use gemba_model::{
 };
 use gemba_testkit::Rng;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub(crate) struct Machine {
     pub(crate) version: u32,
     /// The edge remembers less than it had taken, and what lies between is gone: to be told with the next delivery.
     pub(crate) owes_gap: bool,
+    /// Writers of which the edge has taken nothing since it lost its state, with what was given of each until then.
+    pub(crate) lost: BTreeMap<usize, Vec<u64>>,
 }
 
 /// A delivery on its way.
@@ -100,7 +102,10 @@ impl Machine {
                     }
                     self.owes_gap &= !done.tells_gap;
                     let mut oracle = self.oracle.lock();
-                    done.counts.iter().for_each(|(writer, counts)| oracle.accept(*writer, counts));
+                    for (writer, counts) in &done.counts {
+                        oracle.accept(*writer, counts);
+                        self.lost.remove(writer);
+                    }
                 }
                 () = sleep_until(next), if may_offer => {
                     if self.is_stopping.load(Ordering::Relaxed) {
@@ -126,11 +131,19 @@ impl Machine {
         let was_wiped = self.is_wiped.swap(false, Ordering::Relaxed);
         self.owes_gap |= was_wiped && !cursors.is_empty();
         for writer in 0..self.writers {
-            let counts = match cursors.get(&format!("w{writer}")) {
+            if was_wiped {
                 // What the edge had acknowledged is gone at the machine, whatever the edge remembers.
-                _ if was_wiped => oracle.counts(writer),
-                Some(state) => state.chunks_exact(8).map(number).collect(),
-                None => vec![0; oracle.fields()],
+                self.lost.insert(writer, oracle.counts(writer));
+            }
+            let cursor = cursors.get(&format!("w{writer}"));
+            let taken: Option<Vec<u64>> = cursor.map(|state| state.chunks_exact(8).map(number).collect());
+            let is_beyond =
+                |counts: &[u64], lost: &[u64]| counts != lost && counts.iter().zip(lost).all(|(a, b)| a >= b);
+            let counts = match (taken, self.lost.get(&writer)) {
+                (Some(taken), Some(lost)) if !is_beyond(&taken, lost) => lost.clone(),
+                (None, Some(lost)) => lost.clone(),
+                (Some(taken), _) => taken,
+                (None, None) => vec![0; oracle.fields()],
             };
             let forgotten = oracle.resume(writer, &counts);
             self.trace.count(&counts);
@@ -245,7 +258,9 @@ impl Machine {
     /// Some values are never given, and a record says so.
     fn leave_out(&mut self, oracle: &mut Oracle, writer: usize, delivery: &mut Delivery) {
         for field in 0..oracle.fields() {
-            let source = self.source(oracle, writer, field);
+            // Not after what comes next of any field: an edge that drops the record knows the times of messages alone.
+            let now = self.time.now().ticks();
+            let source = oracle.offers(writer, field).last().map_or(now, |offer| offer.source.max(now));
             oracle.offer(writer, field, source, Fate::NeverGiven);
             let (reason, hop) = (GapReason::Disconnection, Hop::Field);
             oracle.excuse(Excuse { reason, hop, from: source, to: source });

@@ -236,7 +236,7 @@ fn count(
 }
 
 /// Old descriptions and gap records that were in the segment, then a record for each writer that lost something.
-/// The last one also tells which messages will never come.
+/// Each also tells which messages will never come.
 fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
     let mut fresh: Vec<GapMessage> =
         loss.fields.iter().map(|(key, fields)| writer_gap(*key, fields)).collect();
@@ -244,9 +244,8 @@ fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
         if fresh.is_empty() {
             fresh.push(nothing_lost());
         }
-        if let Some(last) = fresh.last_mut() {
-            last.messages.push(messages);
-        }
+        // Each: when some of these came, no writer's counts are known any more.
+        fresh.iter_mut().for_each(|gap| gap.messages.push(messages));
     }
     let old = loss.old_descriptions.iter().map(|body| (MessageKind::MetaData, body.clone()));
     fresh.splice(0..0, loss.unreadable.iter().map(unreadable_gap));
@@ -308,4 +307,26 @@ fn nothing_lost() -> GapMessage {
         hop: Hop::Edge,
         count: Some(0),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_of_each_writer_tells_which_messages_never_come() {
+        let mut loss = Loss { messages: Some((3, 9)), ..Loss::default() };
+        for writer in [1, 2] {
+            let fields = BTreeMap::from([(0, (4, 10, 20))]);
+            loss.fields.insert(WriterKey { group: 1, writer }, fields);
+        }
+        let record = gap_record(&loss, 40);
+        let told = record::entries(&record).into_iter().flatten().flatten().map(|entry| {
+            let Entry::Message(message) = entry else { panic!("{entry:?} is no message") };
+            let gap: GapMessage = serde_json::from_slice(message.body).expect("a gap record");
+            (message.sequence, gap.record.count, gap.messages)
+        });
+        let expected = [(40, Some(4), vec![(3, 9)]), (41, Some(4), vec![(3, 9)])];
+        assert_eq!(told.collect::<Vec<_>>(), expected, "else one counts what came, as if it were missing");
+    }
 }
