@@ -39,7 +39,9 @@ pub fn sample_table(
     let columns = Columns::new(kinds, about(series));
     let schema = columns.schema();
     let writer = match format {
-        TableFormat::ArrowStream => Writer::Arrow(StreamWriter::try_new(Vec::new(), &schema).map_err(arrow)?),
+        TableFormat::ArrowStream => {
+            Writer::Arrow(Box::new(StreamWriter::try_new(Vec::new(), &schema).map_err(arrow)?))
+        }
         TableFormat::Parquet => {
             let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties()));
             Writer::Parquet(Box::new(writer.map_err(parquet)?))
@@ -76,7 +78,7 @@ fn about(series: &SeriesInfo) -> HashMap<String, String> {
 }
 
 enum Writer {
-    Arrow(StreamWriter<Vec<u8>>),
+    Arrow(Box<StreamWriter<Vec<u8>>>),
     Parquet(Box<ArrowWriter<Vec<u8>>>),
 }
 
