@@ -7,8 +7,14 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Packages from PyPI.
-const PYTHON: &[&str] =
-    &["asyncua==2.1.0", "cryptography", "duckdb==2.0.1", "pandas==3.1.1", "pyarrow==26.0.1"];
+const PYTHON: &[&str] = &[
+    "asyncua==2.1.0",
+    "cryptography",
+    "duckdb==2.0.1",
+    "pandas==3.1.1",
+    "pyarrow==26.0.1",
+    "schemathesis==4.32.5",
+];
 /// Packages from npm.
 const NODE: &[&str] = &["node-opcua@2.157.0"];
 /// Debian packages by the program that shows they are there.

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// A query string is at most so long; 500 series ids fit.
 pub(crate) const QUERY_BYTES_MAX: usize = 16 * 1024;
 
+/// The largest number of a parameter: that of the format `int64`, which the description says.
+pub(crate) const NUMBER_MAX: u64 = i64::MAX as u64;
+
 /// The parameters of one request, each at most once and each known to its path.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Params(Vec<(String, String)>);
@@ -46,7 +49,7 @@ impl Params {
         let Some(text) = self.text(name) else { return Ok(None) };
         match text.parse() {
             Ok(number) if range.contains(&number) => Ok(Some(number)),
-            _ if *range.end() == u64::MAX => Err(ApiError::invalid(
+            _ if *range.end() == NUMBER_MAX => Err(ApiError::invalid(
                 name,
                 format!("'{}' is not a whole number from {}", shorten(text), range.start()),
             )),
@@ -64,7 +67,7 @@ impl Params {
 
     /// The size of a page: at least 1, cut to `max`.
     pub(crate) fn limit(&self, default: usize, max: usize) -> Result<usize, ApiError> {
-        let limit = self.number("limit", 1..=u64::MAX)?;
+        let limit = self.number("limit", 1..=NUMBER_MAX)?;
         Ok(limit.map_or(default, |limit| usize::try_from(limit).unwrap_or(max)).min(max))
     }
 
@@ -154,6 +157,10 @@ mod tests {
         );
         check_fault("limit=1&limit=2", expect!["limit: it is given twice"]);
         check_fault("limit=0", expect!["limit: '0' is not a whole number from 1"]);
+        check_fault(
+            "limit=9223372036854775808",
+            expect!["limit: '9223372036854775808' is not a whole number from 1"],
+        );
         check_fault("limit=1e3", expect!["limit: '1e3' is not a whole number from 1"]);
         check_fault(
             "from=yesterday",
@@ -204,7 +211,7 @@ mod tests {
     #[test]
     fn a_page_is_never_larger_than_its_bound() {
         for (query, limit) in
-            [("", 10), ("limit=7", 7), ("limit=101", 100), ("limit=18446744073709551615", 100)]
+            [("", 10), ("limit=7", 7), ("limit=101", 100), ("limit=9223372036854775807", 100)]
         {
             assert_eq!(params(query).expect("parses").limit(10, 100).expect("a limit"), limit);
         }

@@ -10,8 +10,11 @@ use gemba_api::{Bucket, GapEntry, SeriesInfo};
 use gemba_base::Secret;
 use gemba_model::DateTime;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 /// One page of a listing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -81,8 +84,6 @@ impl From<SeriesInfo> for Series {
 pub(crate) struct Point {
     #[schema(value_type = String)]
     time: DateTime,
-    /// "NaN", "Infinity" and "-Infinity" are strings.
-    #[schema(value_type = f64)]
     value: Number,
 }
 
@@ -96,17 +97,31 @@ impl Serialize for Number {
     }
 }
 
+impl utoipa::PartialSchema for Number {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::Array(vec![Type::Number, Type::String]);
+        let text = "A number; \"NaN\", \"Infinity\" and \"-Infinity\" are strings.";
+        RefOr::T(ObjectBuilder::new().schema_type(types).description(Some(text)).into())
+    }
+}
+
+impl ToSchema for Number {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Number")
+    }
+}
+
 /// Aggregates of one interval; numbers of Good and Uncertain samples only.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BucketItem {
     /// Start of the interval; it ends where the next one starts.
     #[schema(value_type = String)]
     start: DateTime,
-    #[schema(value_type = Option<f64>, required = true)]
+    #[schema(required = true)]
     min: Option<Number>,
-    #[schema(value_type = Option<f64>, required = true)]
+    #[schema(required = true)]
     max: Option<Number>,
-    #[schema(value_type = Option<f64>, required = true)]
+    #[schema(required = true)]
     avg: Option<Number>,
     /// Samples of any status.
     count: u64,
@@ -234,7 +249,7 @@ pub(crate) struct FirstStartRequest {
     pub(crate) token: Secret,
     pub(crate) user: String,
     /// 12 to 256 characters.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 12, max_length = 256)]
     pub(crate) password: Secret,
 }
 
@@ -292,7 +307,7 @@ pub(crate) struct PasswordChange {
     #[schema(value_type = String)]
     pub(crate) current: Secret,
     /// 12 to 256 characters.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 12, max_length = 256)]
     pub(crate) new: Secret,
 }
 
@@ -318,9 +333,10 @@ impl From<User> for UserItem {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUser {
     /// 1 to 64 letters, digits and - _ . @ +; case makes no difference.
+    #[schema(min_length = 1, max_length = 64)]
     pub(crate) name: String,
     /// 12 to 256 characters.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 12, max_length = 256)]
     pub(crate) password: Secret,
     pub(crate) role: Role,
 }
@@ -331,7 +347,7 @@ pub(crate) struct NewUser {
 pub(crate) struct UserChange {
     pub(crate) role: Option<Role>,
     /// 12 to 256 characters; ends the user's sessions.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 12, max_length = 256)]
     pub(crate) password: Option<Secret>,
     /// True ends the user's sessions.
     pub(crate) disabled: Option<bool>,
@@ -369,6 +385,7 @@ impl TokenItem {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct NewToken {
     /// 1 to 64 characters.
+    #[schema(min_length = 1, max_length = 64)]
     pub(crate) name: String,
     pub(crate) role: Role,
     /// Null or left out: it does not expire.

@@ -4,14 +4,16 @@ mod columns;
 mod kinds;
 
 use crate::error::HistorianError;
+use crate::file::columns::column;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
 use columns::Columns;
 use gemba_api::{HistoryError, SampleTable, SeriesInfo, StoredSample, TableFormat};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -37,18 +39,29 @@ pub fn sample_table(
     let columns = Columns::new(kinds, about(series));
     let schema = columns.schema();
     let writer = match format {
-        TableFormat::ArrowStream => Writer::Arrow(StreamWriter::try_new(Vec::new(), &schema).map_err(arrow)?),
+        TableFormat::ArrowStream => {
+            Writer::Arrow(Box::new(StreamWriter::try_new(Vec::new(), &schema).map_err(arrow)?))
+        }
         TableFormat::Parquet => {
-            let properties = WriterProperties::builder()
-                .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()))
-                .set_max_row_group_row_count(Some(GROUP_ROWS))
-                .set_created_by("gemba historian".to_owned())
-                .build();
-            let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties));
+            let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties()));
             Writer::Parquet(Box::new(writer.map_err(parquet)?))
         }
     };
     Ok(Box::new(Table { columns, writer }))
+}
+
+/// Times grow, so their differences are small; a dictionary of them would hold each of them once.
+fn properties() -> WriterProperties {
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_created_by("gemba historian".to_owned());
+    for name in [column::SOURCE_TS, column::SERVER_TS] {
+        builder = builder
+            .set_column_dictionary_enabled(ColumnPath::from(name), false)
+            .set_column_encoding(ColumnPath::from(name), Encoding::DELTA_BINARY_PACKED);
+    }
+    builder.build()
 }
 
 /// What a table says of its series, in the schema's metadata.
@@ -65,7 +78,7 @@ fn about(series: &SeriesInfo) -> HashMap<String, String> {
 }
 
 enum Writer {
-    Arrow(StreamWriter<Vec<u8>>),
+    Arrow(Box<StreamWriter<Vec<u8>>>),
     Parquet(Box<ArrowWriter<Vec<u8>>>),
 }
 

@@ -466,8 +466,7 @@ export interface components {
     schemas: {
         /** @description Aggregates of one interval; numbers of Good and Uncertain samples only. */
         BucketItem: {
-            /** Format: double */
-            avg: number | null;
+            avg: components["schemas"]["Number"] | null;
             /**
              * Format: int64
              * @description Samples with status Bad.
@@ -480,10 +479,8 @@ export interface components {
             count: number;
             first: components["schemas"]["Point"] | null;
             last: components["schemas"]["Point"] | null;
-            /** Format: double */
-            max: number | null;
-            /** Format: double */
-            min: number | null;
+            max: components["schemas"]["Number"] | null;
+            min: components["schemas"]["Number"] | null;
             /** @description Start of the interval; it ends where the next one starts. */
             start: string;
         };
@@ -645,6 +642,8 @@ export interface components {
             password: string;
             role: components["schemas"]["Role"];
         };
+        /** @description A number; "NaN", "Infinity" and "-Infinity" are strings. */
+        Number: number | string;
         /** @description One page of a listing. */
         Page_Gap: {
             /** @description Hand it back as continuationToken to go on; null at the end. */
@@ -754,11 +753,7 @@ export interface components {
         /** @description A number with its time. */
         Point: {
             time: string;
-            /**
-             * Format: double
-             * @description "NaN", "Infinity" and "-Infinity" are strings.
-             */
-            value: number;
+            value: components["schemas"]["Number"];
         };
         /** @description Something that a person should know: what, where, why, what to do. */
         Problem: {

@@ -2,7 +2,7 @@
 
 use crate::ApiError;
 use crate::core::Core;
-use crate::params::Params;
+use crate::params::{NUMBER_MAX, Params};
 use crate::shapes::{Gap, List, Page};
 use axum::Json;
 use axum::extract::State;
@@ -18,14 +18,14 @@ const PAGE_MAX: usize = 1_000;
         ("series" = Option<u64>, Query, description = "Of this series only."),
         ("from" = Option<String>, Query, description = "That end after this."),
         ("to" = Option<String>, Query, description = "That begin before this."),
-        ("limit" = Option<u64>, Query, description = "Size of a page; default 100, at most 1000."),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "Size of a page; default 100, at most 1000."),
         ("continuationToken" = Option<String>, Query, description = "From the page before."),
     ),
     responses((status = 200, body = Page<Gap>)))]
 pub(crate) async fn gaps(State(core): State<Arc<Core>>, params: Params) -> Result<Json<Page<Gap>>, ApiError> {
     let now = core.clock.now();
     let query = GapQuery {
-        series: params.number("series", 0..=u64::MAX)?,
+        series: params.number("series", 0..=NUMBER_MAX)?,
         from: params.time("from", now)?,
         to: params.time("to", now)?,
         limit: params.limit(PAGE_DEFAULT, PAGE_MAX)?,

@@ -9,7 +9,7 @@ use super::accept;
 use super::series::series_id;
 use crate::ApiError;
 use crate::core::Core;
-use crate::params::Params;
+use crate::params::{NUMBER_MAX, Params};
 use crate::shapes::Page;
 use crate::value::Sample;
 use axum::Json;
@@ -51,8 +51,8 @@ pub(crate) struct File(String);
         ("id" = u64, Path),
         ("from" = Option<String>, Query, description = "First instant; default the beginning."),
         ("to" = Option<String>, Query, description = "First instant after the range; default no end."),
-        ("limit" = Option<u64>, Query, description = "JSON: default 1000, at most 10000. Streams: default all. Arrow and Parquet: default all, a page has at most 100000."),
-        ("order" = Option<String>, Query, description = "asc (default) or desc."),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "JSON: default 1000, at most 10000. Streams: default all. Arrow and Parquet: default all, a page has at most 100000."),
+        ("order" = Option<String>, Query, pattern = "^(asc|desc)?$", description = "asc (default) or desc."),
         ("continuationToken" = Option<String>, Query, description = "From the page or stream before."),
     ),
     responses((status = 200,
@@ -78,7 +78,7 @@ pub(crate) async fn samples(
         Some(CSV) => Format::Csv,
         Some(media @ (ARROW | PARQUET)) => {
             let format = if media == ARROW { TableFormat::ArrowStream } else { TableFormat::Parquet };
-            let limit = params.number("limit", 1..=u64::MAX)?;
+            let limit = params.number("limit", 1..=NUMBER_MAX)?;
             let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX).min(table::PAGE_MAX));
             return table::respond(core, cursor, limit, format).await;
         }
@@ -95,7 +95,7 @@ pub(crate) async fn samples(
             });
         }
     };
-    let limit = params.number("limit", 1..=u64::MAX)?;
+    let limit = params.number("limit", 1..=NUMBER_MAX)?;
     stream::respond(core, cursor, limit, format).await
 }
 

@@ -27,7 +27,7 @@ pub(super) fn series_id(text: &str) -> Result<u64, ApiError> {
 #[utoipa::path(get, path = "/api/v1/series", tag = "series",
     params(
         ("search" = Option<String>, Query, description = "Words that must all occur; case ignored."),
-        ("limit" = Option<u64>, Query, description = "Size of a page; default 100, at most 1000."),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "Size of a page; default 100, at most 1000."),
         ("continuationToken" = Option<String>, Query, description = "From the page before."),
     ),
     responses((status = 200, body = Page<Series>)))]
@@ -80,7 +80,7 @@ pub(crate) async fn last_sample(
         ("id" = u64, Path),
         ("from" = Option<String>, Query, description = "First instant; default an hour before to."),
         ("to" = Option<String>, Query, description = "First instant after the range; default now."),
-        ("count" = Option<u64>, Query, description = "Intervals, 1 to 10000; default 500."),
+        ("count" = Option<u64>, Query, minimum = 1, maximum = 10000, description = "Intervals, 1 to 10000; default 500."),
     ),
     responses((status = 200, body = Buckets)))]
 pub(crate) async fn buckets(

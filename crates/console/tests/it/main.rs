@@ -14,6 +14,7 @@ mod peers;
 mod plant;
 mod reads;
 mod schema;
+mod schemathesis;
 mod sessions;
 mod streams;
 mod tables;

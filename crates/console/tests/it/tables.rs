@@ -52,7 +52,7 @@ fn fill(house: &House, count: i32) {
         for n in 0..count {
             let at = time(START).saturating_add_ticks(i64::from(n) * 12_345_677);
             let mut one = sample(&at.to_string(), values(series, n));
-            one.source_picoseconds = (n % 50 == 7).then_some(1_234).unwrap_or_default();
+            one.source_picoseconds = if n % 50 == 7 { 1_234 } else { 0 };
             if n % 97 == 3 {
                 one = StoredSample { value: Variant::Null, status: StatusCode(0x8005_0000), ..one };
             }
@@ -73,7 +73,7 @@ fn fill(house: &House, count: i32) {
     }
 }
 
-/// A sample of the NDJSON as the peers' script prints it. `numbers` is the sample's own value where JSON is not exact.
+/// A sample of the NDJSON as the peers' script prints it.
 fn line(json: &Value, series: u64) -> String {
     let at = |name: &str, pico: &str| match json[name].as_str() {
         None => "-".to_owned(),
