@@ -208,8 +208,11 @@ impl Series<'_> {
             let said: Vec<String> = covering().map(text).collect();
             let at = DateTime::from_ticks(offer.source);
             if said.is_empty() {
+                let mut near: Vec<&GapEntry> = gaps.iter().collect();
+                near.sort_by_key(|gap| distance(gap, offer.source));
+                let near: Vec<String> = near.into_iter().take(2).map(text).collect();
                 self.tell(&format!(
-                    "value {value} of {at} was accepted, is not stored, and no entry says why"
+                    "value {value} of {at} was accepted, is not stored, and no entry says why; the nearest: {near:?}"
                 ));
             } else {
                 self.tell(&format!("value {value} of {at} is missing for a false cause: {said:?}"));
@@ -270,6 +273,13 @@ impl Series<'_> {
             self.tell(&format!("{accepted} values are missing, and the ledger counts {sum}"));
         }
     }
+}
+
+/// Ticks between a time and an entry's span.
+fn distance(gap: &GapEntry, source: i64) -> u64 {
+    let from = gap.from.map_or(i64::MIN, DateTime::ticks);
+    let to = gap.to.map_or(i64::MAX, DateTime::ticks);
+    if source < from { source.abs_diff(from) } else { source.abs_diff(to.max(source).min(to)) }
 }
 
 fn covers(gap: &GapEntry, source: i64) -> bool {

@@ -18,11 +18,12 @@ pub(crate) struct PendingMessage {
     pub(crate) device: String,
     /// The account that it belongs to, if it was numbered.
     pub(crate) producer: Option<ProducerKey>,
-    pub(crate) encoding: Encoding,
+    /// `None` for a gap record as JSON: it tells of the time between waiting messages, and so waits with them.
+    pub(crate) encoding: Option<Encoding>,
     pub(crate) body: Bytes,
     /// The writer whose description is missing first.
     pub(crate) writer: u16,
-    /// Values in it, as far as that is known; at least 1.
+    /// Values in it, as far as that is known; at least 1, and 0 for a gap record.
     pub(crate) values: u64,
 }
 
@@ -62,6 +63,13 @@ impl Pending {
         taken
     }
 
+    /// The writer for which a record about `writer` must wait: its own, else that of the newest waiting message of
+    /// the device, which may hold values of several writers.
+    pub(crate) fn behind(&self, device: &str, writer: u16) -> Option<u16> {
+        let newest = self.messages.iter().rev().find(|message| message.device == device)?.writer;
+        Some(if self.has(device, writer) { writer } else { newest })
+    }
+
     pub(crate) fn has(&self, device: &str, writer: u16) -> bool {
         self.messages.iter().any(|message| message.device == device && message.writer == writer)
     }
@@ -80,6 +88,8 @@ struct MessageDocument {
     device: String,
     producer: Option<ProducerKey>,
     json: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    gap: bool,
     writer: u16,
     values: u64,
     /// Base64.
@@ -94,7 +104,8 @@ impl From<&Pending> for PendingDocument {
             received: message.place.received,
             device: message.device.clone(),
             producer: message.producer.clone(),
-            json: message.encoding == Encoding::Json,
+            json: message.encoding == Some(Encoding::Json),
+            gap: message.encoding.is_none(),
             writer: message.writer,
             values: message.values,
             body: base64(&message.body),
@@ -119,7 +130,11 @@ impl TryFrom<PendingDocument> for Pending {
                 },
                 device: message.device,
                 producer: message.producer,
-                encoding: if message.json { Encoding::Json } else { Encoding::Uadp },
+                encoding: match (message.gap, message.json) {
+                    (true, _) => None,
+                    (false, true) => Some(Encoding::Json),
+                    (false, false) => Some(Encoding::Uadp),
+                },
                 body: body.into(),
                 writer: message.writer,
                 values: message.values,

@@ -3,6 +3,7 @@
 use super::sender::Sender;
 use super::{Engine, State};
 use crate::ledger::{Doubt, Gap, Told};
+use crate::pending::PendingMessage;
 use crate::producers::ProducerKey;
 use gemba_model::{DateTime, GapMessage, GapReason, GapRecord, GapScope, Hop, WriterKey};
 use std::sync::Arc;
@@ -72,7 +73,40 @@ impl Engine {
                 forget_counts(&mut record);
             }
         }
-        self.record(state, &sender.device, sender.key(), &record, sender.told);
+        if !self.waits(state, sender, &record) {
+            self.record(state, &sender.device, sender.key(), &record, sender.told);
+        }
+    }
+
+    /// Keeps a record behind the messages that wait for the description of its writer: what it leaves open is
+    /// the time between them.
+    fn waits(&self, state: &mut State, sender: &Sender, record: &GapRecord) -> bool {
+        let GapScope::Writer { writer, .. } = record.scope else { return false };
+        let is_open = record.from.is_none() || record.to.is_none();
+        let has_room = state.pending.bytes() < self.options.pending_bytes_max;
+        if !(is_open && has_room) {
+            return false;
+        }
+        let Some(writer) = state.pending.behind(&sender.device, writer) else { return false };
+        let Ok(body) = serde_json::to_vec(record) else { return false };
+        Arc::make_mut(&mut state.pending).push(PendingMessage {
+            place: sender.place,
+            device: sender.device.clone(),
+            producer: sender.key().cloned(),
+            encoding: None,
+            body: body.into(),
+            writer,
+            values: 0,
+        });
+        true
+    }
+
+    /// The messages before a record that waited are stored.
+    pub(super) fn waiting_gap(&self, state: &mut State, message: &PendingMessage, told: Told) {
+        // We wrote it ourselves.
+        if let Ok(record) = serde_json::from_slice::<GapRecord>(&message.body) {
+            self.record(state, &message.device, message.producer.as_ref(), &record, told);
+        }
     }
 
     fn record(

@@ -284,7 +284,7 @@ impl Engine {
             place: sender.place,
             device: sender.device.clone(),
             producer: sender.key().cloned(),
-            encoding,
+            encoding: Some(encoding),
             body: message.body.clone(),
             writer,
             values,
@@ -304,11 +304,19 @@ impl Engine {
             return;
         }
         let waiting = Arc::make_mut(&mut state.pending).take(&sender.device, writer);
-        let mut still = Vec::new();
+        let mut still: Vec<PendingMessage> = Vec::new();
         for mut message in waiting {
+            let Some(encoding) = message.encoding else {
+                if let Some(before) = still.last() {
+                    message.writer = before.writer;
+                    still.push(message);
+                    continue;
+                }
+                self.waiting_gap(state, &message, sender.told);
+                continue;
+            };
             let descriptions = Arc::clone(&state.descriptions);
-            let decoded =
-                decoder.decode(message.encoding, &message.body, &descriptions.device(&sender.device));
+            let decoded = decoder.decode(encoding, &message.body, &descriptions.device(&sender.device));
             let waits_for = match decoded {
                 Ok(Decoded::Batches(batches)) => match resolve(state, &sender.device, batches) {
                     Ok(described) => {

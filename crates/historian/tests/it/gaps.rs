@@ -137,3 +137,33 @@ async fn messages_of_others_are_none_of_ours() {
     assert!(house.historian().completeness().is_empty());
     check(&house, GapQuery::default(), &expect![""]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_between_messages_that_wait_for_their_description_waits_with_them() {
+    let mut house = House::new();
+    let mut edge = TestEdge::new("press");
+    let (old, new) = (edge.description(WRITER, 1, 1), edge.description(WRITER, 2, 1));
+    house.log.append(0, edge.metadata(&old));
+    house.log.append(0, edge.data(&old, &Batch::of(&old).value(0, 10, 1.0).0));
+    house.log.append(0, edge.data(&new, &Batch::of(&new).value(0, 20, 2.0).0));
+    house.log.append(0, edge.gap(&record(GapScope::writer(WRITER), GapReason::Disconnection, None)));
+    house.log.append(0, edge.data(&new, &Batch::of(&new).value(0, 30, 3.0).0));
+    house.caught_up().await;
+    check(
+        &house,
+        GapQuery::default(),
+        &expect![[r#"
+            1 Some(10)..None missing-metadata store None open
+        "#]],
+    );
+    // What waits outlives a stop.
+    house.stop().await;
+    house.start();
+    house.log.append(0, edge.metadata(&new));
+    house.caught_up().await;
+    let expected = expect![[r#"
+        1 Some(20)..Some(30) disconnection field None
+    "#]];
+    check(&house, GapQuery::default(), &expected);
+    assert_eq!(house.samples(1, false).len(), 3);
+}
