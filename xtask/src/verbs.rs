@@ -28,7 +28,8 @@ pub(crate) const VERBS: &[Verb] = &[
     Verb {
         name: "test",
         form: "[filter…]",
-        what: "set up the peers, run every check and test; closes with 'N passed, N failed, N skipped';\nwith a filter the tests of that name alone; what it is goes to `cargo test`",
+        what: "set up the peers, run every check and test; closes with 'N passed, N failed, N skipped';\n\
+               with a filter the tests of that name alone; what it is goes to `cargo test`",
         options: &[],
         words: None,
     },
@@ -39,21 +40,24 @@ pub(crate) const VERBS: &[Verb] = &[
     Verb {
         name: "bench",
         form: "[--json] [--only NAME] [--seconds N] [--profile NAME]",
-        what: "CPU seconds per million, memory and ratios beside other people's software, in release;\nNAME: idle, large, 50k-10hz, small, hub, clients, stores",
+        what: "CPU seconds per million, memory and ratios beside other people's software, in release;\n\
+               NAME: idle, large, 50k-10hz, small, hub, clients, stores",
         options: &[("--json", false), ("--only", true), ("--seconds", true), ("--profile", true)],
         words: Some(0),
     },
     Verb {
         name: "soak",
         form: "kills [--n N] [--seed S] | day [--factor F]",
-        what: "kills: N random kills, cuts and full disks (default 1000); checks that nothing was lost\nday: 24 h of plant time, F times as fast (default 60), with servers that misbehave: memory, disk, drain",
+        what: "kills: N random kills, cuts and full disks (default 1000); checks that nothing was lost\n\
+               day: 24 h of plant time, F times as fast (default 60), with servers that misbehave: memory, disk, drain",
         options: &[("--n", true), ("--seed", true), ("--factor", true)],
         words: Some(1),
     },
     Verb {
         name: "sim",
         form: "[--seed N] [--seeds COUNT] [--hours H] [--jobs N] [--trace]",
-        what: "the chain under faults in virtual time: COUNT seeds from N on (default 1), H hours each (default 6);\na seed that fails prints its command; --trace prints everything that happens",
+        what: "the chain under faults in virtual time: COUNT seeds from N on (default 1), H hours each (default 6);\n\
+               a seed that fails prints its command; --trace prints everything that happens",
         options: &[
             ("--seed", true),
             ("--seeds", true),

@@ -6,6 +6,7 @@
 //! `cargo run --release -p gemba-historian --example ingest -- [days] [both]`; `both` gives every value a
 //! server timestamp, and both timestamps odd ticks.
 
+#[path = "common/tools.rs"]
 mod common;
 #[path = "ingest/plant.rs"]
 mod plant;

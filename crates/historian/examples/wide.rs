@@ -6,6 +6,7 @@
 //! are merged every ten seconds of plant time. Then lists, searches, newest values, and a restart. Messages are UADP of
 //! data sets of 1,000 fields with both timestamps, from servers with 5,000 fields each.
 
+#[path = "common/tools.rs"]
 mod common;
 
 use common::{Edge, TextDocs, VERSION, cpu, description, memory};

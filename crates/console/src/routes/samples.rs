@@ -51,7 +51,8 @@ pub(crate) struct File(String);
         ("id" = u64, Path),
         ("from" = Option<String>, Query, description = "First instant; default the beginning."),
         ("to" = Option<String>, Query, description = "First instant after the range; default no end."),
-        ("limit" = Option<u64>, Query, minimum = 1, description = "JSON: default 1000, at most 10000. Streams: default all. Arrow and Parquet: default all, a page has at most 100000."),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "JSON: default 1000, at most 10000. Streams: default all. \
+            Arrow and Parquet: default all, a page has at most 100000."),
         ("order" = Option<String>, Query, pattern = "^(asc|desc)?$", description = "asc (default) or desc."),
         ("continuationToken" = Option<String>, Query, description = "From the page or stream before."),
     ),
