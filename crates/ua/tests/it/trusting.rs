@@ -284,6 +284,8 @@ async fn no_password_and_no_key_is_logged_at_any_level_or_shown_by_debug() {
         .with_env_filter(tracing_subscriber::EnvFilter::new(format!("trace{off}")))
         .with_writer(move || writer.clone())
         .finish();
+    // While there is one dispatcher alone, a call site that the thread of another test meets first is off for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let guard = tracing::subscriber::set_default(subscriber);
     let mut options = options(peer.url(), &folder);
     options.security = Security::mode(SecurityMode::SignAndEncrypt);
