@@ -74,8 +74,7 @@ fn ids(historian: &Historian) -> BTreeMap<String, u64> {
 fn ledger(historian: &Historian) -> BTreeMap<u64, Vec<GapEntry>> {
     let mut by_series: BTreeMap<u64, Vec<GapEntry>> = BTreeMap::new();
     let mut query = GapQuery { limit: 1_000, ..GapQuery::default() };
-    loop {
-        let Ok(page) = historian.gaps(&query) else { break };
+    while let Ok(page) = historian.gaps(&query) {
         for entry in page.items {
             by_series.entry(entry.series).or_default().push(entry);
         }

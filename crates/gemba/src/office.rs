@@ -76,9 +76,11 @@ impl Office {
         let name = device.identity.to_string();
         let connection = self.identities.connection_string(&name, &self.host_name)?;
         let mut value = shown(device);
-        value["connectionString"] = connection.to_text().into();
-        value["primaryKey"] = device.primary_key.to_base64().into();
-        value["secondaryKey"] = device.secondary_key.to_base64().into();
+        if let Some(members) = value.as_object_mut() {
+            members.insert("connectionString".to_owned(), connection.to_text().into());
+            members.insert("primaryKey".to_owned(), device.primary_key.to_base64().into());
+            members.insert("secondaryKey".to_owned(), device.secondary_key.to_base64().into());
+        }
         Ok(value)
     }
 }

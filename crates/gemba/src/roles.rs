@@ -172,7 +172,10 @@ fn local_access(platform: &Platform) -> Result<HubAccess> {
         Ok(value) => value,
         Err(_) => office.carry_out(Request::IdentityCreate { name })?,
     };
-    let text = value["connectionString"].as_str().context("the hub gave no connection string")?;
+    let text = value
+        .get("connectionString")
+        .and_then(|text| text.as_str())
+        .context("the hub gave no connection string")?;
     let mut connection = ConnectionString::parse(text)?;
     // Over loopback, whatever name and addresses the hub has for others; its certificate names loopback, too.
     connection.gateway_host_name = Some(format!("127.0.0.1:{}", platform.mqtt.port()));

@@ -26,8 +26,10 @@ pub(crate) fn show_clap(error: &clap::Error) {
     drop(error.print());
 }
 
+type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Changes the level of the log that was started; absent in commands without one.
-static LEVEL: OnceLock<Box<dyn Fn(&str) + Send + Sync>> = OnceLock::new();
+static LEVEL: OnceLock<SetLevel> = OnceLock::new();
 
 /// Logs go to standard error, so that output stays clean.
 pub(crate) fn start_logging(level: &str) {

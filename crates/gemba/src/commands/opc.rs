@@ -56,11 +56,10 @@ fn target_options(target: &OpcTarget) -> Result<SessionOptions> {
         policy => Security { mode: SecurityMode::Best, policy: Some(policy.to_owned()) },
     };
     if let Some(user) = &target.user {
-        let password = match std::env::var("GEMBA_OPC_PASSWORD") {
-            Ok(password) => password,
-            Err(_) => bail!(
+        let Ok(password) = std::env::var("GEMBA_OPC_PASSWORD") else {
+            bail!(
                 "the password of {user} is read from the environment variable GEMBA_OPC_PASSWORD, which is not set"
-            ),
+            )
         };
         options.identity = Identity::UserName { user: user.clone(), password: Secret::new(password) };
     }

@@ -91,7 +91,7 @@ fn check_ledger(ledger: &[Gap], windows: &[Window], all: &[Series]) {
             all.iter().find(|series| series.id == gap.series).map_or("?", |series| series.name.as_str());
         assert!(!faults.is_empty(), "{name}: {gap:?} is at no fault; faults: {windows:?}");
         assert!(gap.closed, "{name}: {gap:?} is still open");
-        let may_lose = faults.iter().any(|fault| *fault == Fault::KillSimulator);
+        let may_lose = faults.contains(&Fault::KillSimulator);
         assert!(gap.count == Some(0) || may_lose, "{name}: {gap:?} at {faults:?}, which must lose nothing");
     }
 }

@@ -133,7 +133,7 @@ async fn read(testdata: &Path) {
     let text = fs::read_to_string(testdata.join("documents.json")).expect("reads");
     let documents: Value = serde_json::from_str(&text).expect("is JSON");
     for collection in COLLECTIONS {
-        for (key, value) in documents[collection].as_object().expect("an object") {
+        for (key, value) in documents.get(collection).and_then(Value::as_object).expect("an object") {
             let (key, value) = (key.clone(), value.clone());
             house
                 .docs

@@ -19,6 +19,7 @@ fn peers() -> PathBuf {
 }
 
 /// Notes that a peer is missing. In CI that is a failure.
+#[expect(clippy::print_stderr, reason = "whoever runs the test is told what it could not try")]
 fn skip(peer: &str) {
     assert!(
         std::env::var_os("CI").is_none_or(|ci| ci != "true"),

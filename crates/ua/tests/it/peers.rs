@@ -19,6 +19,7 @@ fn installed() -> PathBuf {
     std::env::var_os("GEMBA_PEERS").map_or_else(|| root.join(".peers"), PathBuf::from)
 }
 
+#[expect(clippy::print_stderr, reason = "whoever runs the test is told what it could not try")]
 fn skip(peer: &str) {
     assert!(
         std::env::var_os("CI").is_none_or(|ci| ci != "true"),

@@ -47,7 +47,7 @@ pub(crate) struct Count {
 pub(crate) fn counts(rest: &Rest, id: u64) -> Vec<Count> {
     let lines =
         rest.lines(&format!("/api/v1/series/{id}/samples?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z"));
-    let good = lines.iter().filter(|line| line["status"] == Value::from(0) && line.get("value").is_some());
+    let good = lines.iter().filter(|line| line["status"] == 0 && line.get("value").is_some());
     good.map(|line| Count {
         value: whole(&line["value"]).unwrap_or_else(|| panic!("not a count: {line}")),
         ticks: time(&line["sourceTimestamp"]).ticks(),
