@@ -1,10 +1,10 @@
 //! Other people's fuzzer walks the API from its description: whatever it sends, the answers are as described.
 
 use crate::house::House;
-use crate::peers::{python, skip};
 use crate::plant::{field_report, sample};
 use gemba_api::rest::Role;
 use gemba_model::Variant;
+use gemba_testkit::peers::{python, skip};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,13 +1,14 @@
 //! Arrow and Parquet: read by other people's programs, in pages, broken.
 
 use crate::house::House;
-use crate::peers::{python, script, skip};
+use crate::peers::script;
 use crate::plant::{sample, time};
 use expect_test::expect;
 use gemba_api::StoredSample;
 use gemba_api::rest::Role;
 use gemba_model::binary::encode_variant;
 use gemba_model::{BuiltInType, DateTime, StatusCode, Variant};
+use gemba_testkit::peers::{python, skip};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;

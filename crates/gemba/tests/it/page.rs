@@ -2,10 +2,11 @@
 
 use crate::support::chain::{FREE_PORTS, Gemba};
 use crate::support::http::Rest;
-use crate::support::peers::{root, skip};
+use crate::support::peers::root;
 use crate::support::process::{Process, gemba};
 use crate::support::{Folder, alone, checker, wait_for};
 use gemba_base::{Clock, SystemClock};
+use gemba_testkit::peers::skip;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;

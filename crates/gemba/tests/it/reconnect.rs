@@ -31,7 +31,7 @@ fn values_flow_again_and_the_outage_is_in_the_ledger() {
     let _alone = alone();
     let folder = Folder::new("reconnect");
     let Some(host) = Host::make() else {
-        crate::support::peers::skip("network namespaces with iptables (root)");
+        gemba_testkit::peers::skip("network namespaces with iptables (root)");
         return;
     };
     let vendors = [Vendor::Asyncua, Vendor::NodeOpcua, Vendor::Gemba];

@@ -6,33 +6,9 @@ use expect_test::expect;
 use gemba_api::{History, SampleQuery};
 use gemba_model::binary::encode_variant;
 use gemba_model::{BuiltInType, DateTime, StatusCode, Variant};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use gemba_testkit::peers::{python, skip};
+use std::path::Path;
 use std::process::Command;
-
-/// Notes that a peer is missing. In CI that is a failure.
-#[expect(clippy::print_stderr, reason = "whoever runs the test is told what it could not try")]
-fn skip(peer: &str) {
-    assert!(
-        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "the peer {peer} is missing; `cargo x test` installs it"
-    );
-    if let Some(path) = std::env::var_os("GEMBA_SKIPPED")
-        && let Ok(mut file) = std::fs::File::options().append(true).create(true).open(path)
-    {
-        drop(writeln!(file, "{peer}"));
-    }
-    eprintln!("skipped: {peer} is not installed");
-}
-
-/// The peers' Python, when it has all that the script needs.
-fn python() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let peers = std::env::var_os("GEMBA_PEERS").map_or_else(|| root.join(".peers"), PathBuf::from);
-    let python = peers.join("python/bin/python");
-    let imports = Command::new(&python).args(["-c", "import duckdb, pandas, pyarrow"]).output();
-    imports.is_ok_and(|output| output.status.success()).then_some(python)
-}
 
 fn values(n: i64) -> [Variant; 6] {
     [
@@ -124,7 +100,9 @@ fn expected(house: &House) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn duckdb_pyarrow_and_pandas_read_what_the_historian_reads() {
-    let Some(python) = python() else { return skip("duckdb, pandas and pyarrow (PyPI)") };
+    let Some(programs) = python("duckdb, pandas, pyarrow") else {
+        return skip("duckdb, pandas and pyarrow (PyPI)");
+    };
     let mut house = House::new();
     house.options.memtable_rows_max = 20_000;
     house.kill().await;
@@ -137,7 +115,11 @@ async fn duckdb_pyarrow_and_pandas_read_what_the_historian_reads() {
     let expected = expected(&house);
     assert_eq!(expected.lines().count(), 72 * 60 * 6 + 5 + 6);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/read_samples.py");
-    let output = Command::new(python).arg(script).arg(house.folder.join("hist/v1")).output().expect("runs");
+    let output = Command::new(programs.join("python"))
+        .arg(script)
+        .arg(house.folder.join("hist/v1"))
+        .output()
+        .expect("runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).expect("is text");
     let mut columns = String::new();

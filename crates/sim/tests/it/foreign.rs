@@ -4,8 +4,9 @@ use crate::peer::Folder;
 use gemba_base::{Secret, Tasks, random};
 use gemba_sim::load::{self, Kind, LoadOptions, RunningLoad, TagGroup};
 use gemba_sim::personality::{self, Personality};
+use gemba_testkit::peers::{folder, skip};
 use gemba_ua::server::{EndpointSecurity, User};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -13,29 +14,9 @@ use tokio::process::Command;
 /// For whole conversations on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn peers() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.peers");
-    std::env::var_os("GEMBA_PEERS").map_or_else(beside, PathBuf::from)
-}
-
-/// Notes that a peer is missing. In CI that is a failure.
-#[expect(clippy::print_stderr, reason = "whoever runs the test is told what it could not try")]
-fn skip(peer: &str) {
-    assert!(
-        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "the peer {peer} is missing; `cargo x test` installs it"
-    );
-    if let Some(path) = std::env::var_os("GEMBA_SKIPPED")
-        && let Ok(mut file) = std::fs::File::options().append(true).create(true).open(path)
-    {
-        drop(std::io::Write::write_all(&mut file, format!("{peer}\n").as_bytes()));
-    }
-    eprintln!("skipped: {peer} is not installed");
-}
-
 /// asyncua's client with our script, or `None` when it is not installed.
 fn asyncua() -> Option<Command> {
-    let python = peers().join("python/bin/python");
+    let python = folder().join("python/bin/python");
     if !python.is_file() {
         skip("asyncua");
         return None;
@@ -47,7 +28,7 @@ fn asyncua() -> Option<Command> {
 
 /// node-opcua's client with our script, or `None` when it is not installed.
 fn node_opcua() -> Option<Command> {
-    let modules = peers().join("node/node_modules");
+    let modules = folder().join("node/node_modules");
     if !modules.join("node-opcua").is_dir() {
         skip("node-opcua");
         return None;

@@ -1,7 +1,7 @@
 //! Other people's servers as processes. A peer that is not installed skips its test by name, or fails it in CI.
 
 use crate::plant::Folder;
-use std::io::Write;
+use gemba_testkit::peers::{folder, skip};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,25 +12,6 @@ pub(crate) struct Peer {
     port: u16,
     _process: Child,
     _folder: Folder,
-}
-
-fn installed() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    std::env::var_os("GEMBA_PEERS").map_or_else(|| root.join(".peers"), PathBuf::from)
-}
-
-#[expect(clippy::print_stderr, reason = "whoever runs the test is told what it could not try")]
-fn skip(peer: &str) {
-    assert!(
-        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "the peer {peer} is missing; `cargo x test` installs it"
-    );
-    if let Some(path) = std::env::var_os("GEMBA_SKIPPED")
-        && let Ok(mut file) = std::fs::File::options().append(true).create(true).open(path)
-    {
-        drop(writeln!(file, "{peer}"));
-    }
-    eprintln!("skipped: {peer} is not installed");
 }
 
 /// What a peer is told, as JSON without its outer braces.
@@ -46,7 +27,7 @@ pub(crate) fn member(name: &str, path: &Path) -> String {
 impl Peer {
     /// asyncua's server; `setup` are members of a JSON object. `None` when it is not installed.
     pub(crate) async fn asyncua(setup: &str) -> Option<Self> {
-        let python = installed().join("python/bin/python");
+        let python = folder().join("python/bin/python");
         if !python.is_file() {
             skip("asyncua (PyPI)");
             return None;
@@ -58,7 +39,7 @@ impl Peer {
 
     /// node-opcua's server.
     pub(crate) async fn node_opcua(setup: &str) -> Option<Self> {
-        let modules = installed().join("node/node_modules");
+        let modules = folder().join("node/node_modules");
         if !modules.join("node-opcua").is_dir() {
             skip("node-opcua (npm)");
             return None;

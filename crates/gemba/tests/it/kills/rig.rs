@@ -144,7 +144,7 @@ impl Rig {
         if self.volumes.len() == 2 {
             faults.extend([FillPlatform, FillEdge]);
         } else {
-            crate::support::peers::skip("tmpfs volumes (root)");
+            gemba_testkit::peers::skip("tmpfs volumes (root)");
         }
         faults
     }

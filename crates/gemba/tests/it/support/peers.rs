@@ -4,7 +4,7 @@ use super::checker::Clockwork;
 use super::process::{Process, gemba};
 use super::{free_port, wait_for};
 use crate::reconnect::hosts::Host;
-use std::io::Write;
+use gemba_testkit::peers::{folder, skip};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -36,26 +36,8 @@ pub(crate) const PERIOD_MS: u64 = 100;
 pub(crate) const USER: &str = "operator";
 pub(crate) const PASSWORD: &str = "press 1 for water";
 
-fn peers() -> PathBuf {
-    std::env::var_os("GEMBA_PEERS").map_or_else(|| root().join(".peers"), PathBuf::from)
-}
-
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// Notes that a peer is missing. In CI that is a failure.
-pub(crate) fn skip(peer: &str) {
-    assert!(
-        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "the peer {peer} is missing; `cargo x test` installs it"
-    );
-    if let Some(path) = std::env::var_os("GEMBA_SKIPPED")
-        && let Ok(mut file) = std::fs::File::options().append(true).create(true).open(path)
-    {
-        drop(writeln!(file, "{peer}"));
-    }
-    eprintln!("skipped: {peer} is not installed");
 }
 
 impl Vendor {
@@ -63,7 +45,7 @@ impl Vendor {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
         match self {
             Self::Asyncua => {
-                let python = peers().join("python/bin/python");
+                let python = folder().join("python/bin/python");
                 python.is_file().then(|| {
                     let mut command = Command::new(python);
                     command.arg(scripts.join("asyncua_counters.py"));
@@ -71,7 +53,7 @@ impl Vendor {
                 })
             }
             Self::NodeOpcua => {
-                let modules = peers().join("node/node_modules");
+                let modules = folder().join("node/node_modules");
                 modules.join("node-opcua").is_dir().then(|| {
                     let mut command = Command::new("node");
                     command.arg(scripts.join("node_opcua_counters.js")).env("NODE_PATH", modules);
