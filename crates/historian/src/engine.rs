@@ -14,7 +14,7 @@ use crate::descriptions::Descriptions;
 use crate::error::Result;
 use crate::file::read::Wanted;
 use crate::file::{FileEntry, FileSet};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerSnapshot};
 use crate::manifest::ManifestStore;
 use crate::memtable::Memtable;
 use crate::options::HistorianOptions;
@@ -44,11 +44,11 @@ pub(crate) struct Frozen {
     heard: BTreeMap<u32, i64>,
     last: Arc<Vec<Option<Row>>>,
     producers: Arc<Producers>,
-    ledger: Arc<Ledger>,
+    ledger: LedgerSnapshot,
     pending: Arc<Pending>,
 }
 
-/// All that changes. What a flush must see as of the freeze is behind `Arc`s and copied on the first write
+/// All that changes. What a flush must see as of the freeze is shared with it, and copied on the first write
 /// after it.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -63,7 +63,7 @@ pub(crate) struct State {
     changed: Vec<u64>,
     version: u64,
     producers: Arc<Producers>,
-    ledger: Arc<Ledger>,
+    ledger: Ledger,
     pending: Arc<Pending>,
     pub(crate) series: SeriesDictionary,
     descriptions: Arc<Descriptions>,
@@ -95,7 +95,8 @@ pub(crate) struct Counters {
 #[derive(Debug)]
 struct Flushed {
     store: ManifestStore,
-    ledger: Arc<Ledger>,
+    /// Revision of the ledger as of its file; `None` when that is lost.
+    ledger: Option<u64>,
     pending: Arc<Pending>,
     /// The file of newest samples cannot be read.
     last_is_lost: bool,
@@ -221,7 +222,7 @@ impl State {
         usize::try_from(series).ok().and_then(|index| self.changed.get(index)).copied().unwrap_or(0)
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) const fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 

@@ -1,10 +1,13 @@
 //! The ledger of gaps: what is missing of each series, and why.
 
+mod pieces;
+
 use crate::row::RowRef;
 use gemba_api::{GapEntry, GapQuery, HistoryError, Page};
 use gemba_model::{DateTime, GapReason, Hop};
+use pieces::Pieces;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// Open entries of one series; more say no more than "still missing".
 const OPEN_MAX: usize = 32;
@@ -62,10 +65,32 @@ pub(crate) const fn memory(entries: usize) -> usize {
     entries.saturating_mul(size_of::<GapKey>() * 4 + size_of::<Gap>() * 2)
 }
 
-/// All entries.
+/// All entries as of one instant: what a flush writes.
 #[derive(Debug, Clone, Default)]
+pub(crate) struct LedgerSnapshot {
+    entries: Pieces<GapKey, Gap>,
+    dropped: u64,
+}
+
+impl LedgerSnapshot {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&GapKey, &Gap)> {
+        self.entries.iter()
+    }
+
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// See [`Ledger::revision`].
+    pub(crate) const fn revision(&self) -> u64 {
+        self.entries.revision()
+    }
+}
+
+/// All entries.
+#[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    entries: BTreeMap<GapKey, Gap>,
+    entries: Pieces<GapKey, Gap>,
     /// Keys of open entries by series, oldest first.
     open: HashMap<u64, Vec<GapKey>>,
     /// A bit for each series below [`BITS_MAX`] that has some, because every value asks.
@@ -102,17 +127,19 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&GapKey, &Gap)> {
-        self.entries.iter()
+    /// What stands in it now. Shares all entries with the ledger until they change.
+    pub(crate) fn snapshot(&self) -> LedgerSnapshot {
+        LedgerSnapshot { entries: self.entries.clone(), dropped: self.dropped }
+    }
+
+    /// Grows with each change.
+    pub(crate) const fn revision(&self) -> u64 {
+        self.entries.revision()
     }
 
     /// See [`memory`].
     pub(crate) fn memory(&self) -> usize {
         memory(self.entries.len()) + self.open_bits.capacity() * 8
-    }
-
-    pub(crate) const fn dropped(&self) -> u64 {
-        self.dropped
     }
 
     pub(crate) fn open_count(&self) -> u64 {
@@ -142,7 +169,7 @@ impl Ledger {
         }
         let Told { at, partition, offset } = told;
         let mut key = GapKey { at, partition, offset, series, nth: 0 };
-        while self.entries.contains_key(&key) && key.nth < u16::MAX {
+        while self.entries.get(&key).is_some() && key.nth < u16::MAX {
             key.nth += 1;
         }
         self.index(key, &gap);
@@ -160,7 +187,7 @@ impl Ledger {
         let closed = self.entries.iter().filter(|(_, gap)| gap.closed).map(|(key, _)| *key);
         let mut gone: Vec<GapKey> = closed.take(excess).collect();
         if gone.is_empty() {
-            gone = self.entries.keys().copied().take(excess).collect();
+            gone = self.entries.iter().map(|(key, _)| *key).take(excess).collect();
         }
         self.dropped += gone.len() as u64;
         for key in gone {
@@ -269,7 +296,8 @@ impl Ledger {
     fn holes(&self, told: Told) -> Vec<GapKey> {
         let Told { at, partition, offset } = told;
         let key = |series, nth| GapKey { at, partition, offset, series, nth };
-        let told = self.entries.range(key(0, 0)..=key(u64::MAX, u16::MAX));
+        let (first, last) = (key(0, 0), key(u64::MAX, u16::MAX));
+        let told = self.entries.iter_from(&first).take_while(|(key, _)| **key <= last);
         told.filter(|(_, gap)| gap.reason == GapReason::SequenceGap).map(|(key, _)| *key).collect()
     }
 

@@ -6,7 +6,7 @@ use crate::error::{HistorianError, Result};
 use crate::file::read::Detail;
 use crate::file::write::{create_root, read_small, write_small};
 use crate::file::{FileEntry, SampleFile};
-use crate::ledger::{Gap, GapKey, Ledger};
+use crate::ledger::{Gap, GapKey, Ledger, LedgerSnapshot};
 use crate::pending::{Pending, PendingDocument};
 use crate::producers::{Producer, ProducerKey};
 use crate::row::Row;
@@ -14,7 +14,8 @@ use crate::sealed;
 use gemba_base::disk::Disk;
 use gemba_model::DateTime;
 pub(crate) use recovery::Recovered;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,11 +61,31 @@ impl Manifest {
     }
 }
 
-/// [`Ledger`] as it stands in its file.
-#[derive(Serialize, Deserialize)]
+/// [`Ledger`] as it is read from its file.
+#[derive(Deserialize)]
 pub(crate) struct GapsDocument {
     pub(crate) dropped: u64,
     pub(crate) gaps: Vec<(GapKey, Gap)>,
+}
+
+/// [`Ledger`] as it is written: a [`GapsDocument`] without a copy of its entries.
+struct WrittenGaps<'a>(&'a LedgerSnapshot);
+
+impl Serialize for WrittenGaps<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_struct("GapsDocument", 2)?;
+        document.serialize_field("dropped", &self.0.dropped())?;
+        document.serialize_field("gaps", &Entries(self.0))?;
+        document.end()
+    }
+}
+
+struct Entries<'a>(&'a LedgerSnapshot);
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.entries())
+    }
 }
 
 /// The current manifest and the files around it.
@@ -219,11 +240,9 @@ impl ManifestStore {
     }
 
     /// Writes the gap ledger; returns its name.
-    pub(crate) fn write_gaps(&self, number: u64, ledger: &Ledger) -> Result<String> {
+    pub(crate) fn write_gaps(&self, number: u64, ledger: &LedgerSnapshot) -> Result<String> {
         let name = format!("gaps-{number}.json");
-        let gaps = ledger.entries().map(|(key, gap)| (*key, gap.clone())).collect();
-        let document = GapsDocument { dropped: ledger.dropped(), gaps };
-        sealed::write(&*self.disk, &self.folder.join(&name), &document)?;
+        sealed::write(&*self.disk, &self.folder.join(&name), &WrittenGaps(ledger))?;
         Ok(name)
     }
 

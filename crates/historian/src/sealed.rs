@@ -2,14 +2,16 @@
 
 use crate::error::{HistorianError, Result};
 use crate::file::FORMAT_VERSION;
-use crate::file::write::{read_small, write_small};
+use crate::file::io::CheckedWriter;
+use crate::file::write::{publish, read_small};
 use gemba_base::disk::Disk;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::io::{self, Write};
 use std::path::Path;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope {
     format_version: u64,
@@ -18,24 +20,57 @@ struct Envelope {
     content: Box<RawValue>,
 }
 
-/// Writes a document durably.
+/// Writes a document durably, piece by piece: a ledger may have tens of megabytes.
 pub(crate) fn write<T: Serialize>(disk: &dyn Disk, path: &Path, content: &T) -> Result<()> {
-    write_small(disk, path, &seal(path, content)?)
+    let temporary = path.with_extension("tmp");
+    let write = || {
+        let mut file = CheckedWriter::new(disk.open(&temporary, true)?)?;
+        print(&mut file, content)?;
+        file.sync()
+    };
+    write().map_err(HistorianError::storage(&temporary))?;
+    publish(disk, &temporary, path)
 }
 
 /// The bytes of a document.
 pub(crate) fn seal<T: Serialize + ?Sized>(path: &Path, content: &T) -> Result<Vec<u8>> {
-    let failed = |error: serde_json::Error| HistorianError::damaged(path, error);
-    let content = serde_json::value::to_raw_value(content).map_err(failed)?;
-    let crc32c = format!("{:08x}", crc32c::crc32c(content.get().as_bytes()));
-    serde_json::to_vec(&Envelope { format_version: FORMAT_VERSION, crc32c, content }).map_err(failed)
+    let mut bytes = Vec::new();
+    print(&mut bytes, content).map_err(HistorianError::storage(path))?;
+    Ok(bytes)
+}
+
+/// An [`Envelope`] whose checksum follows what it is of.
+fn print<T: Serialize + ?Sized>(out: &mut impl Write, content: &T) -> io::Result<()> {
+    write!(out, "{{\"formatVersion\":{FORMAT_VERSION},\"content\":")?;
+    let mut summed = Summed { out: &mut *out, crc: 0 };
+    serde_json::to_writer(&mut summed, content)?;
+    let crc = summed.crc;
+    write!(out, ",\"crc32c\":\"{crc:08x}\"}}")
+}
+
+/// The checksum of what passes.
+struct Summed<W> {
+    out: W,
+    crc: u32,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.crc = crc32c::crc32c_append(self.crc, bytes.get(..written).unwrap_or(bytes));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Reads a document and checks it.
 pub(crate) fn read<T: DeserializeOwned>(disk: &dyn Disk, path: &Path) -> Result<T> {
     let bytes = match read_small(disk, path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(HistorianError::damaged(path, "the file is not there any more"));
         }
         Err(error) => return Err(HistorianError::storage(path)(error)),

@@ -33,7 +33,7 @@ impl Engine {
         let ids = state.series.ids_between(series.0, series.1, SERIES_MAX);
         let known = state.ledger.series_with(from, to, GapReason::Corruption);
         let unknown: Vec<u64> = ids.into_iter().filter(|id| !known.contains(id)).collect();
-        let ledger = Arc::make_mut(&mut state.ledger);
+        let ledger = &mut state.ledger;
         for id in unknown {
             let gap = Gap {
                 from: Some(from),
@@ -65,7 +65,7 @@ impl Engine {
             Arc::make_mut(&mut state.producers).of(&key).pending = 0;
             let ids = state.descriptions.series_of_producer(&key.device, &key.producer);
             // What waited for a description waits for nothing any more.
-            Arc::make_mut(&mut state.ledger).settle(&ids, Doubt::Pending, true);
+            state.ledger.settle(&ids, Doubt::Pending, true);
             self.producer_gap(state, &key, GapReason::Corruption, Hop::Store, Doubt::None, told);
         }
     }

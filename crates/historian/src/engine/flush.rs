@@ -32,7 +32,7 @@ impl Engine {
             flushed.written = Some((number, files));
             return Err(error);
         }
-        flushed.ledger = Arc::clone(&frozen.ledger);
+        flushed.ledger = Some(frozen.ledger.revision());
         flushed.pending = Arc::clone(&frozen.pending);
         let mut state = self.state.lock();
         let set = Arc::make_mut(&mut state.files);
@@ -60,7 +60,7 @@ impl Engine {
         if frozen.memtable.rows() > 0 || flushed.last_is_lost {
             manifest.last = self.write_last(frozen, number)?;
         }
-        if !Arc::ptr_eq(&flushed.ledger, &frozen.ledger) {
+        if flushed.ledger != Some(frozen.ledger.revision()) {
             manifest.gaps = Some(flushed.store.write_gaps(number, &frozen.ledger)?);
         }
         if !Arc::ptr_eq(&flushed.pending, &frozen.pending) {

@@ -20,7 +20,7 @@ impl Engine {
         told: Told,
     ) {
         let from: Vec<Option<i64>> = ids.iter().map(|id| state.last_time(*id)).collect();
-        let ledger = Arc::make_mut(&mut state.ledger);
+        let ledger = &mut state.ledger;
         for (&series, from) in ids.iter().zip(from) {
             let gap = Gap { from, to: None, reason, hop, count: None, closed: false, doubt };
             ledger.add(series, told, gap, self.options.gaps_max);
@@ -55,7 +55,7 @@ impl Engine {
             let is_news = producer.misses_some(&messages);
             let some_came = producer.explain(&messages);
             let settled = producer.take_settled();
-            let ledger = Arc::make_mut(&mut state.ledger);
+            let ledger = &mut state.ledger;
             if record.from.is_none() && record.to.is_none() && !messages.is_empty() {
                 // It knows the cause alone. The holes in the numbers know the times.
                 let (reason, hop) = (record.reason, record.hop);
@@ -128,7 +128,7 @@ impl Engine {
                 (series, Gap { from, to, reason, hop, count, closed, doubt: Doubt::None })
             })
             .collect();
-        let ledger = Arc::make_mut(&mut state.ledger);
+        let ledger = &mut state.ledger;
         for (series, gap) in gaps {
             ledger.add(series, told, gap, self.options.gaps_max);
         }

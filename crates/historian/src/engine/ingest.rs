@@ -219,7 +219,7 @@ impl Engine {
         if doubtful {
             let ids = state.descriptions.series_of_producer(&key.device, &key.producer);
             let stands = matches!(arrival, Arrival::AfterHole(_));
-            Arc::make_mut(&mut state.ledger).settle(&ids, Doubt::LogLoss, stands);
+            state.ledger.settle(&ids, Doubt::LogLoss, stands);
         } else if matches!(arrival, Arrival::AfterHole(_)) {
             self.producer_gap(state, key, GapReason::SequenceGap, Hop::Hub, Doubt::None, sender.told);
             Arc::make_mut(&mut state.producers).of(key).reveal(*sequence, sender.told);
@@ -232,7 +232,7 @@ impl Engine {
         let producer = producers.of(key);
         producer.doubtful = false;
         let settled = if arrival == Arrival::Late { producer.take_settled() } else { Vec::new() };
-        settled.into_iter().for_each(|told| Arc::make_mut(&mut state.ledger).retract(told));
+        settled.into_iter().for_each(|told| state.ledger.retract(told));
     }
 
     fn batches(&self, state: &mut State, sender: &Sender, batches: Batches<'_>, message: &DeviceMessage) {
@@ -343,7 +343,7 @@ impl Engine {
         still.into_iter().for_each(|message| pending.push(message));
         if done {
             let ids = state.descriptions.series_of_writer_id(&sender.device, writer);
-            Arc::make_mut(&mut state.ledger).settle(&ids, Doubt::Pending, false);
+            state.ledger.settle(&ids, Doubt::Pending, false);
         }
     }
 
@@ -395,10 +395,10 @@ impl State {
     fn push(&mut self, row: &RowRef<'_>, told: Told, gaps_max: usize) {
         if StatusCode(row.status).overflow() {
             let previous = self.last_time(row.series);
-            Arc::make_mut(&mut self.ledger).overflowed(row, previous, told, gaps_max);
+            self.ledger.overflowed(row, previous, told, gaps_max);
         }
         if self.ledger.has_open(row.series) {
-            Arc::make_mut(&mut self.ledger).value_came(row);
+            self.ledger.value_came(row);
         }
         self.version += 1;
         self.active.push(row, self.version);
@@ -439,7 +439,7 @@ impl State {
             heard: self.heard.clone(),
             last: Arc::clone(&self.last),
             producers: Arc::clone(&self.producers),
-            ledger: Arc::clone(&self.ledger),
+            ledger: self.ledger.snapshot(),
             pending: Arc::clone(&self.pending),
         }));
     }

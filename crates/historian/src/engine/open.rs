@@ -64,20 +64,20 @@ impl Engine {
                 true
             }
         };
-        let (ledger, pending) = (Arc::new(ledger), Arc::new(snapshots.pending.unwrap_or_default()));
+        let pending = Arc::new(snapshots.pending.unwrap_or_default());
         let last = by_id(last, series.end());
         let state = State {
             files: Arc::new(files),
             last_bytes: last.iter().flatten().map(|row| row.cell.bytes()).sum(),
             last: Arc::new(last),
-            ledger: Arc::clone(&ledger),
+            ledger,
             pending: Arc::clone(&pending),
             series,
             dirty_since: is_dirty.then(|| clock.monotonic()),
             resync: opened.recovered.is_some(),
             ..State::of(&store.current, &*docs)?
         };
-        let flushed = lost.flushed(store, ledger, pending);
+        let flushed = lost.flushed(store, state.ledger.revision(), pending);
         let engine = Self {
             disk,
             root,
@@ -150,10 +150,10 @@ impl Snapshots {
 
 impl Lost {
     /// Whatever is not what the file holds is written with the next flush.
-    fn flushed(self, store: ManifestStore, ledger: Arc<Ledger>, pending: Arc<Pending>) -> Flushed {
+    fn flushed(self, store: ManifestStore, ledger: u64, pending: Arc<Pending>) -> Flushed {
         Flushed {
             store,
-            ledger: if self.ledger { Arc::default() } else { ledger },
+            ledger: (!self.ledger).then_some(ledger),
             pending: if self.pending { Arc::default() } else { pending },
             last_is_lost: self.last,
             series: 0,

@@ -261,7 +261,7 @@ pub(crate) fn write_table(
 }
 
 /// Gives a complete file its name, durably.
-fn publish(disk: &dyn Disk, temporary: &Path, path: &Path) -> Result<()> {
+pub(crate) fn publish(disk: &dyn Disk, temporary: &Path, path: &Path) -> Result<()> {
     disk.rename(temporary, path).map_err(HistorianError::storage(path))?;
     // The folder of a day may be as new as the file, and a try that failed may have left it undurable.
     for folder in path.ancestors().skip(1).take(2) {

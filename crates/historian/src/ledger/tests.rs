@@ -121,7 +121,7 @@ fn pages_follow_each_other_and_the_bound_counts_what_it_takes() {
     for offset in 0..40 {
         ledger.add(offset, told(offset), Gap { closed: true, ..open(1, GapReason::Drop, None) }, 32);
     }
-    assert_eq!(ledger.entries.len() as u64 + ledger.dropped(), 40);
+    assert_eq!(ledger.entries.len() as u64 + ledger.dropped, 40);
     let mut query = GapQuery { limit: 7, ..GapQuery::default() };
     let mut seen = Vec::new();
     loop {
