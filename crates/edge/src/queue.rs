@@ -6,6 +6,7 @@
 mod age;
 mod appender;
 mod drops;
+mod pace;
 
 use crate::checkpoint::Checkpoint;
 use crate::encoding::Writer;

@@ -1,5 +1,6 @@
 //! The task that writes: everything that waits becomes one record, durable as a whole.
 
+use super::pace::Pace;
 use super::{Shared, Trouble, Waiter, Work, drops, log_options};
 use crate::encoding::{Writer, Written};
 use crate::overflow::OverflowRule;
@@ -40,8 +41,10 @@ pub(super) fn start(shared: Arc<Shared>, writer: Writer, tasks: &Tasks) {
 }
 
 async fn run(shared: &Arc<Shared>, mut writer: Writer, stop: &Tasks) {
+    let mut pace = Pace::default();
     loop {
         drops::expire(shared, &mut writer).await;
+        pace.wait(shared, RECORD_BYTES, stop).await;
         let draft = draft(shared, &mut writer);
         if draft.done.is_empty() {
             // What was offered before the stop is still written: the field stops before the edge.
@@ -56,6 +59,7 @@ async fn run(shared: &Arc<Shared>, mut writer: Writer, stop: &Tasks) {
             }
             continue;
         }
+        pace.begin();
         if !write(shared, &mut writer, draft, stop).await {
             break;
         }

@@ -225,3 +225,25 @@ async fn numbers_of_messages_that_damage_took_are_not_given_again() {
     assert!(numbers.last().is_some_and(|last| *last > given), "{given} was given, then {numbers:?}");
     rig.kill().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn records_keep_their_distance_unless_much_waits_or_the_edge_stops() {
+    let mut rig = Rig::new(1 << 20);
+    let shared = rig.queue().shared.clone();
+    let waited = async |pace: &pace::Pace, bytes: usize| {
+        let began = tokio::time::Instant::now();
+        pace.wait(&shared, bytes, &rig.tasks).await;
+        began.elapsed()
+    };
+    let mut pace = pace::Pace::default();
+    assert_eq!(waited(&pace, 1).await, Duration::ZERO, "the first one goes at once");
+    pace.begin();
+    assert_eq!(waited(&pace, 0).await, Duration::ZERO, "enough waits");
+    assert!(!waited(&pace, 1).await.is_zero(), "the next one waits for others");
+    assert_eq!(waited(&pace, 1).await, Duration::ZERO, "and not longer");
+    pace.begin();
+    rig.tasks.stop();
+    assert_eq!(waited(&pace, 1).await, Duration::ZERO, "an edge that stops does not wait");
+    drop(shared);
+    rig.stop().await;
+}
