@@ -1,6 +1,7 @@
 //! `cargo x bench`: CPU seconds per million values and memory, of edge and platform as processes of their own
 //! over the simulated plant. CPU time hardly notices a busy machine; that is why it is the figure.
 
+mod age;
 mod clients;
 mod hub;
 mod stores;
@@ -39,6 +40,9 @@ const LOADS: &[Load] = &[
     },
 ];
 
+/// How long ages of values are watched at most.
+const AGES: Duration = Duration::from_secs(20);
+
 /// One line of the table.
 struct Figure {
     load: &'static str,
@@ -46,6 +50,10 @@ struct Figure {
     values_per_second: f64,
     edge: Usage,
     platform: Usage,
+    /// CPU seconds of the simulated plants.
+    plants: f64,
+    /// How old values are when they can be queried; none without values.
+    ages: Option<age::Ages>,
     values: u64,
     seconds: f64,
     /// Messages in all queues at the end: many when the load is more than was stored.
@@ -147,6 +155,8 @@ fn idle(binary: &std::path::Path) -> Result<Figure> {
         values_per_second: 0.0,
         edge: chain.edge()?.since(&edge),
         platform: chain.platform()?.since(&platform),
+        plants: 0.0,
+        ages: None,
         values: 0,
         seconds,
         waiting: chain.messages_waiting()?,
@@ -158,29 +168,34 @@ fn measure(binary: &std::path::Path, load: &Load, time: Duration) -> Result<Figu
     let chain = Chain::start(binary, &Setup { plants: &[load.arguments], ..Setup::default() })?;
     chain.wait_until_flowing()?;
     let (began, values) = (Instant::now(), chain.values()?);
-    let (edge, platform) = (chain.edge()?, chain.platform()?);
+    let (edge, platform, plants) = (chain.edge()?, chain.platform()?, chain.plants()?);
     std::thread::sleep(time);
     let seconds = began.elapsed().as_secs_f64();
     let delivered = chain.values()?.saturating_sub(values);
     if delivered == 0 {
         bail!("{}: nothing was stored in {seconds:.0} s", load.name);
     }
-    Ok(Figure {
+    let mut figure = Figure {
         load: load.name,
         what: load.what.to_owned(),
         values_per_second: delivered as f64 / seconds,
         edge: chain.edge()?.since(&edge),
         platform: chain.platform()?.since(&platform),
+        plants: chain.plants()? - plants,
+        ages: None,
         values: delivered,
         seconds,
         waiting: chain.messages_waiting()?,
-    })
+    };
+    // Afterwards, because the questions cost something too.
+    figure.ages = Some(age::measure(&chain, time.min(AGES))?);
+    Ok(figure)
 }
 
 impl Figure {
     /// CPU seconds per million values, or of one second when there are none.
-    fn per_million(&self, usage: &Usage) -> f64 {
-        if self.values == 0 { 0.0 } else { usage.cpu_seconds / (self.values as f64 / 1e6) }
+    fn per_million(&self, cpu_seconds: f64) -> f64 {
+        if self.values == 0 { 0.0 } else { cpu_seconds / (self.values as f64 / 1e6) }
     }
 
     fn cores(&self) -> f64 {
@@ -191,30 +206,37 @@ impl Figure {
         json!({
             "load": self.load, "what": self.what, "values": self.values, "seconds": self.seconds,
             "valuesPerSecond": self.values_per_second,
-            "edge": { "cpuSecondsPerMillion": self.per_million(&self.edge), "rssMiB": self.edge.rss_mib },
-            "platform": { "cpuSecondsPerMillion": self.per_million(&self.platform), "rssMiB": self.platform.rss_mib },
+            "edge": { "cpuSecondsPerMillion": self.per_million(self.edge.cpu_seconds), "rssMiB": self.edge.rss_mib },
+            "platform": { "cpuSecondsPerMillion": self.per_million(self.platform.cpu_seconds), "rssMiB": self.platform.rss_mib },
             "cores": self.cores(),
             "messagesWaiting": self.waiting,
+            "simulator": { "cpuSecondsPerMillion": self.per_million(self.plants) },
+            "ages": self.ages.map(|ages| json!({
+                "p50Millis": ages.p50, "p99Millis": ages.p99, "values": ages.values,
+            })),
         })
     }
 }
 
 fn print(figures: &[Figure]) {
     run::say(
-        "| load | values/s stored | edge CPU s/M | edge MiB | platform CPU s/M | platform MiB | cores, both | messages waiting |",
+        "| load | values/s stored | edge CPU s/M | edge MiB | platform CPU s/M | platform MiB | cores, both \
+         | p50, p99 ms to a reader | simulator CPU s/M | messages waiting |",
     );
-    run::say("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    run::say("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for figure in figures {
+        let ages = figure.ages.map_or_else(|| "-".to_owned(), |ages| format!("{}, {}", ages.p50, ages.p99));
         run::say(&format!(
-            "| {}: {} | {:.0} | {:.3} | {} | {:.3} | {} | {:.3} | {} |",
+            "| {}: {} | {:.0} | {:.3} | {} | {:.3} | {} | {:.3} | {ages} | {:.3} | {} |",
             figure.load,
             figure.what,
             figure.values_per_second,
-            figure.per_million(&figure.edge),
+            figure.per_million(figure.edge.cpu_seconds),
             figure.edge.rss_mib,
-            figure.per_million(&figure.platform),
+            figure.per_million(figure.platform.cpu_seconds),
             figure.platform.rss_mib,
             figure.cores(),
+            figure.per_million(figure.plants),
             figure.waiting
         ));
     }

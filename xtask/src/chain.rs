@@ -28,7 +28,7 @@ const SETTLED: u64 = 500;
 const START: Duration = Duration::from_secs(240);
 
 pub(crate) struct Chain {
-    _plants: Vec<Running>,
+    plants: Vec<Running>,
     edge: Running,
     platform: Running,
     address: String,
@@ -79,7 +79,7 @@ impl Chain {
         }
         let edge = Running::start(&mut edge, &path.join("edge.txt"))?;
         wait("the edge", || path.join("edge/run/endpoints.json").is_file().then_some(()))?;
-        Ok(Self { _plants: plants, edge, platform, address, token, folder })
+        Ok(Self { plants, edge, platform, address, token, folder })
     }
 
     /// Ends edge and platform in the order of the flow, with what they still have to do; their plants follow.
@@ -105,6 +105,19 @@ impl Chain {
 
     pub(crate) fn platform(&self) -> Result<Usage> {
         self.platform.usage()
+    }
+
+    /// CPU time of all plants so far, in seconds.
+    pub(crate) fn plants(&self) -> Result<f64> {
+        self.plants.iter().map(|plant| plant.usage().map(|usage| usage.cpu_seconds)).sum()
+    }
+
+    /// Series that are known; their ids are 1 to this.
+    pub(crate) fn series(&self) -> Result<u64> {
+        let text = self.text("/metrics")?;
+        let line = text.lines().find_map(|line| line.strip_prefix("gemba_historian_series "));
+        line.and_then(|count| count.trim().parse().ok())
+            .context("/metrics does not tell the number of series")
     }
 
     /// Values that the store has taken in.
@@ -150,6 +163,10 @@ impl Chain {
 
     /// An answer of the REST interface.
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.text(path)?)?)
+    }
+
+    fn text(&self, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         write!(
@@ -163,7 +180,7 @@ impl Chain {
         if !head.contains(" 200 ") {
             bail!("{}", head.lines().next().unwrap_or_default());
         }
-        Ok(serde_json::from_str(body)?)
+        Ok(body.to_owned())
     }
 }
 

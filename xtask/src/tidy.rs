@@ -1,11 +1,13 @@
 //! Small rooms, said purposes, no banned words: what a reviewer would otherwise repeat.
 
 mod error_pages;
+mod functions;
 mod sizes;
 
 use crate::root;
 use anyhow::{Context, Result, bail};
 use error_pages::error_pages;
+use functions::long_functions;
 use sizes::Sizes;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ pub(crate) fn run() -> Result<()> {
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
         faults.extend(faults_in(&shown, &text));
+        faults.extend(long_functions(&shown, &text));
         sizes.add(&shown, &text);
     }
     faults.extend(sizes.faults());

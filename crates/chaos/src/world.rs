@@ -174,15 +174,7 @@ impl World {
                 self.after(Duration::ZERO, Act::Collapse(whose, latest, outage));
             }
             Fault::Restarts(whose, outage) => {
-                match whose {
-                    Whose::Edge(index) => {
-                        if let Some(edge) = self.edges.get_mut(index) {
-                            edge.stop().await;
-                        }
-                    }
-                    Whose::Hub => self.platform.stop().await,
-                    Whose::Historian => self.platform.historian_stops().await,
-                }
+                self.stop(whose).await;
                 self.after(outage, Act::Starts(whose));
             }
             Fault::Cut(edge, cut) => self.network.cut(edge, cut),
@@ -234,6 +226,19 @@ impl World {
                 }
                 self.after(outage, Act::Starts(Whose::Edge(index)));
             }
+        }
+    }
+
+    /// In good order.
+    async fn stop(&mut self, whose: Whose) {
+        match whose {
+            Whose::Edge(index) => {
+                if let Some(edge) = self.edges.get_mut(index) {
+                    edge.stop().await;
+                }
+            }
+            Whose::Hub => self.platform.stop().await,
+            Whose::Historian => self.platform.historian_stops().await,
         }
     }
 

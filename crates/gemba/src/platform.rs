@@ -16,7 +16,7 @@ use gemba_hub::auth::Authenticator;
 use gemba_hub::mqtt::MqttParts;
 use gemba_hub::{Connections, HubFlow, HubLog, HubLogOptions, Identities, MqttFront, MqttOptions};
 use gemba_iothub::HostNames;
-use gemba_model::ErrorCode;
+use gemba_model::{DateTime, ErrorCode};
 use gemba_net::http::{self, HttpOptions};
 use gemba_net::tls::Acceptor;
 use gemba_net::{ConnectionLimits, ListenerMetrics, ListenerOptions, listen, pki};
@@ -74,18 +74,12 @@ impl Platform {
         let clock = shared.clock.clone();
         let docs = registry::open(data.path(), settings)?;
         let hosts = host_names(settings);
-        let files = pki::ensure_server(&data.join("pki/hub"), &hosts, clock.now())
-            .map_err(|error| coded(error.code(), error))?;
-        let acceptor = Acceptor::from_files(&files.certificate, &files.key)
-            .map_err(|error| coded(error.code(), error))?;
-        let hub_tasks = tasks.branch("hub");
-        let console_tasks = tasks.branch("console");
-        acceptor.watch(Duration::from_secs(60), &hub_tasks);
-        pki::keep_renewed(data.join("pki/hub"), hosts.clone(), clock.clone(), &hub_tasks);
+        let (hub_tasks, console_tasks) = (tasks.branch("hub"), tasks.branch("console"));
+        let (acceptor, ca) = acceptor(data, &hosts, clock.clone(), &hub_tasks)?;
         let log = open_log(data, settings, &docs, shared, &hub_tasks)?;
         let board = Arc::new(Board::new(clock.clone()));
-        let connections = Connections::default();
-        let identities = Identities::new(docs.clone(), connections);
+        let identities = Identities::new(docs.clone(), Connections::default());
+        let limits = connection_limits(settings);
         let parts = MqttParts {
             authenticator: Authenticator::new(identities.clone(), HostNames::new(&hosts)),
             log: log.clone(),
@@ -94,18 +88,11 @@ impl Platform {
             clock: clock.clone(),
             metrics: shared.metrics.clone(),
         };
-        let (limits, listen) = (connection_limits(settings), settings.hub.mqtt.listen);
-        let listener = ListenerOptions { limits: limits.clone(), ..ListenerOptions::default() };
-        let options = MqttOptions { listen, listener, ..MqttOptions::default() };
-        let front =
-            MqttFront::start(options, parts, &hub_tasks).await.map_err(|error| coded(error.code(), error))?;
-        let mqtt = front.address();
-        board.add(Arc::new(HubFlow::new(log.clone(), front, clock.clone(), &hub_tasks)));
+        let mqtt = start_hub(settings, limits.clone(), parts, &board, &hub_tasks).await?;
         let historian = start_historian(data, settings, &docs, log.clone(), shared, tasks)?;
         historian.observe(&shared.metrics);
         board.add(historian.clone());
         let ready = Arc::new(AtomicBool::new(false));
-        let is_ready = ready.clone();
         let console = Console::start(ConsoleParts {
             history: historian.clone(),
             ledger: historian.clone(),
@@ -114,13 +101,7 @@ impl Platform {
             metrics: shared.metrics.clone(),
             clock: clock.clone(),
             tasks: console_tasks.clone(),
-            ready: Arc::new(move || {
-                if is_ready.load(Ordering::Acquire) {
-                    Ok(())
-                } else {
-                    Err("the platform is starting".to_owned())
-                }
-            }),
+            ready: readiness(ready.clone()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             time_zone: None,
             hosts: settings.console.host_names.clone(),
@@ -131,13 +112,7 @@ impl Platform {
             MQTT_PORT => primary_host(settings),
             port => format!("{}:{port}", primary_host(settings)),
         };
-        let secret =
-            gemba_console::first_start(docs.as_ref(), clock.now()).map_err(|error| anyhow!("{error}"))?;
-        let first_start_link =
-            secret.map(|secret| gemba_console::first_start_link(&console_url, &secret).reveal().to_owned());
-        if let Some(link) = &first_start_link {
-            data.write_first_start_link(link)?;
-        }
+        let first_start_link = first_start(data, &*docs, clock.now(), &console_url)?;
         let office = Office { docs, identities, clock, host_name };
         let clerk = office.clone();
         control::serve(data.path(), Arc::new(move |request| clerk.carry_out(request)), &console_tasks)?;
@@ -147,7 +122,7 @@ impl Platform {
             console_url,
             console_tls,
             mqtt,
-            ca: files.ca,
+            ca,
             first_start_link,
             historian,
             log,
@@ -237,6 +212,64 @@ fn open_log(
     .map_err(|error| coded(error.code(), error))
 }
 
+/// TLS with a certificate of our own authority, which stays valid; and the file of that authority.
+fn acceptor(
+    data: &DataDirectory,
+    hosts: &[String],
+    clock: Arc<dyn Clock>,
+    tasks: &Tasks,
+) -> Result<(Acceptor, PathBuf)> {
+    let folder = data.join("pki/hub");
+    let files =
+        pki::ensure_server(&folder, hosts, clock.now()).map_err(|error| coded(error.code(), error))?;
+    let acceptor =
+        Acceptor::from_files(&files.certificate, &files.key).map_err(|error| coded(error.code(), error))?;
+    acceptor.watch(Duration::from_secs(60), tasks);
+    pki::keep_renewed(folder, hosts.to_vec(), clock, tasks);
+    Ok((acceptor, files.ca))
+}
+
+/// Where MQTT is served from now on.
+async fn start_hub(
+    settings: &Settings,
+    limits: ConnectionLimits,
+    parts: MqttParts,
+    board: &Board,
+    tasks: &Tasks,
+) -> Result<SocketAddr> {
+    let (log, clock) = (parts.log.clone(), parts.clock.clone());
+    let listener = ListenerOptions { limits, ..ListenerOptions::default() };
+    let options = MqttOptions { listen: settings.hub.mqtt.listen, listener, ..MqttOptions::default() };
+    let front = MqttFront::start(options, parts, tasks).await.map_err(|error| coded(error.code(), error))?;
+    let address = front.address();
+    board.add(Arc::new(HubFlow::new(log, front, clock, tasks)));
+    Ok(address)
+}
+
+/// The link by which the administrator is made, if there is none yet; also written where only the owner reads.
+fn first_start(
+    data: &DataDirectory,
+    docs: &dyn DocStore,
+    now: DateTime,
+    console_url: &str,
+) -> Result<Option<String>> {
+    let secret = gemba_console::first_start(docs, now).map_err(|error| anyhow!("{error}"))?;
+    let link = secret.map(|secret| gemba_console::first_start_link(console_url, &secret).reveal().to_owned());
+    if let Some(link) = &link {
+        data.write_first_start_link(link)?;
+    }
+    Ok(link)
+}
+
+/// What `/readyz` asks.
+fn readiness(ready: Arc<AtomicBool>) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+    Arc::new(
+        move || {
+            if ready.load(Ordering::Acquire) { Ok(()) } else { Err("the platform is starting".to_owned()) }
+        },
+    )
+}
+
 fn start_historian(
     data: &DataDirectory,
     settings: &Settings,
@@ -250,6 +283,7 @@ fn start_historian(
     let options = HistorianOptions {
         memtable_bytes_max: usize::try_from(memory).unwrap_or(usize::MAX).clamp(1 << 20, 2 << 30),
         retention: (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400)),
+        gaps_max: usize::try_from(settings.historian.gaps_max).unwrap_or(usize::MAX),
         ..HistorianOptions::default()
     };
     Historian::start(Arc::new(log), docs.clone(), &data.join("hist"), options, shared.clock.clone(), tasks)

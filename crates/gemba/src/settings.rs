@@ -149,11 +149,13 @@ pub(crate) struct Historian {
     pub(crate) retention_days: u32,
     /// Bytes of memory for samples that are not in files yet.
     pub(crate) memory_bytes_max: u64,
+    /// Gaps that the ledger keeps.
+    pub(crate) gaps_max: u32,
 }
 
 impl Default for Historian {
     fn default() -> Self {
-        Self { retention_days: 0, memory_bytes_max: 48 << 20 }
+        Self { retention_days: 0, memory_bytes_max: 48 << 20, gaps_max: 200_000 }
     }
 }
 
@@ -223,6 +225,7 @@ impl Settings {
         range("edge.queue-hours-max", self.edge.queue_hours_max, 0, 24 * 366 * 100)?;
         range("historian.retention-days", self.historian.retention_days.into(), 0, 366 * 1000)?;
         range("historian.memory-bytes-max", self.historian.memory_bytes_max, MIB, 2 << 30)?;
+        range("historian.gaps-max", self.historian.gaps_max.into(), 1_000, 10_000_000)?;
         self.edge
             .on_full
             .parse::<gemba_edge::OverflowRule>()

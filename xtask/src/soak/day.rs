@@ -13,6 +13,8 @@ const LOG_BYTES: u64 = 64 << 20;
 const LOG_SETTING: &str = "hub.log-bytes-max=67108864";
 const QUEUE_BYTES: u64 = 64 << 20;
 const QUEUE_SETTING: &str = "edge.queue-bytes-max=67108864";
+/// Full within the first hours, so that a ledger that fills is not taken for memory that grows.
+const GAPS_SETTING: &str = "historian.gaps-max=5000";
 /// What memory may grow by from the hours in which caches fill to the last ones.
 const GROWTH: f64 = 1.15;
 const GROWTH_MIB: u64 = 12;
@@ -43,7 +45,7 @@ pub(super) fn run(factor: Option<String>) -> Result<()> {
     let strange: Vec<Vec<&str>> =
         PERSONALITIES.iter().map(|name| vec!["load", "--tags", "50", "--personality", name]).collect();
     plants.extend(strange.iter().map(Vec::as_slice));
-    let setup = Setup { plants: &plants, edge: &[QUEUE_SETTING], platform: &[LOG_SETTING] };
+    let setup = Setup { plants: &plants, edge: &[QUEUE_SETTING], platform: &[LOG_SETTING, GAPS_SETTING] };
     let chain = Chain::start(&binary, &setup)?;
     let hour = Duration::from_secs_f64(3600.0 / factor);
     run::say(&format!("{HOURS} hours of plant time, {:.0} s each", hour.as_secs_f64()));

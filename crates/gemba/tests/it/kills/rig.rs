@@ -60,6 +60,44 @@ pub(crate) struct Rig {
     folder: Folder,
 }
 
+fn simulator_arguments(pki: &str, published: &str) -> Vec<String> {
+    [
+        "sim",
+        "load",
+        "--kind",
+        "counter",
+        "--servers",
+        &SERVERS.to_string(),
+        "--tags",
+        &TAGS.to_string(),
+        "--period",
+        &PERIOD_MS.to_string(),
+        "--port",
+        &free_ports(SERVERS).to_string(),
+        "--user",
+        "operator:press 1 for water",
+        "--pki",
+        pki,
+        "--published-nodes",
+        published,
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn platform_arguments(mqtt: u16, console: u16) -> Vec<String> {
+    let mut arguments = vec!["--role".to_owned(), "platform".to_owned()];
+    arguments.extend(FREE_PORTS.iter().map(|argument| (*argument).to_owned()));
+    for setting in [
+        format!("hub.mqtt.listen=127.0.0.1:{mqtt}"),
+        format!("console.listen=127.0.0.1:{console}"),
+        RESERVE.to_owned(),
+    ] {
+        arguments.extend(["--set".to_owned(), setting]);
+    }
+    arguments
+}
+
 impl Rig {
     pub(crate) fn start() -> Self {
         let folder = Folder::new("kills");
@@ -68,37 +106,8 @@ impl Rig {
         let (edge_data, edge_volume) = Volume::mount(folder.path().join("edge"));
         let (mqtt, console) = (free_port(), free_port());
         let published = at("publishednodes.json");
-        let simulator_arguments: Vec<String> = [
-            "sim",
-            "load",
-            "--kind",
-            "counter",
-            "--servers",
-            &SERVERS.to_string(),
-            "--tags",
-            &TAGS.to_string(),
-            "--period",
-            &PERIOD_MS.to_string(),
-            "--port",
-            &free_ports(SERVERS).to_string(),
-            "--user",
-            "operator:press 1 for water",
-            "--pki",
-            &at("pki"),
-            "--published-nodes",
-            &published,
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        let mut arguments = vec!["--role".to_owned(), "platform".to_owned()];
-        arguments.extend(FREE_PORTS.iter().map(|argument| (*argument).to_owned()));
-        for setting in [
-            format!("hub.mqtt.listen=127.0.0.1:{mqtt}"),
-            format!("console.listen=127.0.0.1:{console}"),
-            RESERVE.to_owned(),
-        ] {
-            arguments.extend(["--set".to_owned(), setting]);
-        }
+        let simulator_arguments = simulator_arguments(&at("pki"), &published);
+        let arguments = platform_arguments(mqtt, console);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut platform =
             Gemba::run("platform-output", folder.path(), &platform_data.join("data"), &arguments);
