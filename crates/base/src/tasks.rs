@@ -1,9 +1,11 @@
 //! Tasks with a parent: named, told to stop, waited for.
 
+mod lane;
 mod simulated;
 
 use crate::backoff::Backoff;
 use crate::random;
+pub use lane::Lane;
 use simulated::Simulated;
 use std::future::Future;
 use std::sync::Arc;
@@ -76,6 +78,21 @@ impl Tasks {
             return Ok(work());
         }
         tokio::task::spawn_blocking(work).await.map_err(|_| Ended)
+    }
+
+    /// [`Tasks::blocking`] on a thread of the work's own.
+    ///
+    /// # Errors
+    /// As [`Tasks::blocking`].
+    pub async fn blocking_on<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Ended> {
+        if self.simulated.is_some() {
+            return Ok(work());
+        }
+        lane.run(work).await
     }
 
     /// Waits, unless the branch is told to stop first. True when it is.

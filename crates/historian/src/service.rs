@@ -7,6 +7,7 @@ use crate::error::{HistorianError, Result};
 use crate::options::HistorianOptions;
 use gemba_api::{DocStore, EventLog};
 use gemba_base::disk::{Disk, RealDisk};
+use gemba_base::tasks::Lane;
 use gemba_base::{Backoff, Clock, Metrics, Tasks};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -28,6 +29,13 @@ pub struct Historian {
     log: Arc<dyn EventLog>,
     tasks: Tasks,
     signals: Arc<Signals>,
+    lanes: Arc<Lanes>,
+}
+
+/// Threads for what takes much memory for a moment.
+struct Lanes {
+    flush: Lane,
+    upkeep: Lane,
 }
 
 /// How tasks wake each other.
@@ -74,7 +82,8 @@ impl Historian {
         let tasks = tasks.branch("historian");
         let signals =
             Arc::new(Signals { work: Notify::new(), flushed: watch::channel(0).0, gauges: OnceLock::new() });
-        let historian = Arc::new(Self { engine, log, tasks, signals });
+        let lanes = Arc::new(Lanes { flush: Lane::new("hist-flush"), upkeep: Lane::new("hist-upkeep") });
+        let historian = Arc::new(Self { engine, log, tasks, signals, lanes });
         historian.adopt_log();
         for partition in 0..historian.log.partitions() {
             let consumer = Worker::of(&historian);
@@ -143,13 +152,7 @@ impl Historian {
     /// # Errors
     /// When the disk or the log fails; nothing is lost then, and the flusher tries again.
     pub async fn flush(&self) -> Result<()> {
-        let worker = Worker {
-            engine: Arc::clone(&self.engine),
-            log: Arc::clone(&self.log),
-            tasks: self.tasks.clone(),
-            signals: Arc::clone(&self.signals),
-        };
-        worker.flush_once(true).await
+        Worker::of(self).flush_once(true).await
     }
 
     /// Merges files of crowded days and deletes expired ones, now rather than when the next turn comes.
@@ -158,7 +161,7 @@ impl Historian {
     /// When the disk fails; nothing has changed then.
     pub async fn compact(&self) -> Result<()> {
         let engine = Arc::clone(&self.engine);
-        blocking(&self.tasks, move || {
+        blocking(&self.tasks, &self.lanes.upkeep, move || {
             engine.expire()?;
             while engine.compact()? {}
             Ok(())
@@ -180,14 +183,16 @@ struct Worker {
     log: Arc<dyn EventLog>,
     tasks: Tasks,
     signals: Arc<Signals>,
+    lanes: Arc<Lanes>,
 }
 
 /// Runs storage code where it may block.
 async fn blocking<T: Send + 'static>(
     tasks: &Tasks,
+    lane: &Lane,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    match tasks.blocking(work).await {
+    match tasks.blocking_on(lane, work).await {
         Ok(result) => result,
         Err(error) => Err(HistorianError::Invalid(format!("a storage task ended early: {error}"))),
     }
@@ -200,6 +205,7 @@ impl Worker {
             log: Arc::clone(&historian.log),
             tasks: historian.tasks.clone(),
             signals: Arc::clone(&historian.signals),
+            lanes: Arc::clone(&historian.lanes),
         }
     }
 
@@ -317,12 +323,10 @@ impl Worker {
     /// Writes what is frozen (all, if `everything`) and commits the log's offsets.
     async fn flush_once(&self, everything: bool) -> Result<()> {
         let engine = Arc::clone(&self.engine);
-        let outcome =
-            blocking(
-                &self.tasks,
-                move || if everything { engine.flush_all() } else { engine.flush_frozen() },
-            )
-            .await;
+        let outcome = blocking(&self.tasks, &self.lanes.flush, move || {
+            if everything { engine.flush_all() } else { engine.flush_frozen() }
+        })
+        .await;
         self.announce();
         let place = "historian";
         match &outcome {
@@ -351,7 +355,7 @@ impl Worker {
     /// Verifies files once, then compacts and expires from time to time.
     async fn keep(self) {
         let engine = Arc::clone(&self.engine);
-        let verified = blocking(&self.tasks, move || {
+        let verified = blocking(&self.tasks, &self.lanes.upkeep, move || {
             engine.verify_footers();
             Ok(())
         });
@@ -362,7 +366,7 @@ impl Worker {
                 return;
             }
             let engine = Arc::clone(&self.engine);
-            let upkeep = blocking(&self.tasks, move || {
+            let upkeep = blocking(&self.tasks, &self.lanes.upkeep, move || {
                 engine.expire()?;
                 engine.compact()
             });

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// From the begin of one record to that of the next. A delivery that comes after a quiet time is written at once;
 /// of many, each waits so long at most.
-const BETWEEN: Duration = Duration::from_millis(20);
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Remembers when the last record was begun.
 #[derive(Debug, Default)]
