@@ -210,7 +210,7 @@ impl StoreAndForward {
         metrics: &Metrics,
         tasks: &Tasks,
     ) -> Result<Self, EdgeError> {
-        let Recovered { log, checkpoint, announced, values_waiting } =
+        let Recovered { log, checkpoint, announced, values_waiting, left_out } =
             replay::recover(&options, disk.clone(), clock.clone())?;
         let writer = Writer::new(&options.producer, checkpoint.next_sequence);
         let start = (clock.now(), clock.monotonic());
@@ -242,6 +242,9 @@ impl StoreAndForward {
         });
         appender::start(shared.clone(), writer, tasks);
         let queue = Self { shared };
+        if let Some((from, to)) = left_out {
+            queue.shared.damaged(from, to);
+        }
         // A hub that lost its own state learns the descriptions again with every start of an edge.
         for metadata in queue.announced() {
             drop(queue.shared.put(Work::Announce(metadata), 1024));
@@ -256,9 +259,20 @@ impl Shared {
         self.log.lock().clone()
     }
 
-    /// Puts a statement about the queue's own messages into it; nobody waits for it.
-    pub(crate) fn tell(&self, gap: GapMessage) {
-        drop(self.put(Work::Tell(Box::new(gap)), 256));
+    /// Messages `from..to` cannot be read any more. Which values they held nobody knows; the historian sees between
+    /// which values their numbers are missing. There may have been gap records among them, which told of any number
+    /// before.
+    pub(crate) fn damaged(&self, from: u64, to: u64) {
+        {
+            let mut state = self.state.lock();
+            if from >= to || to <= state.damage_told {
+                return;
+            }
+            state.damage_told = to;
+        }
+        tracing::error!(from, to, "messages of the edge's queue are damaged; what was in them is lost");
+        // It becomes durable like all else; nobody needs to wait for it.
+        drop(self.put(Work::Tell(Box::new(drops::damage_below(to))), 256));
     }
 
     fn put(

@@ -111,6 +111,9 @@ pub struct FieldGap {
     /// How many values are missing, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// Numbers `from..to` of the messages that they were in, of those that the record gives up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<(u64, u64)>,
 }
 
 /// A statement that values are missing; it travels in the producer's order, before the data after it.

@@ -148,9 +148,9 @@ impl Engine {
     /// Finds the account of the message's number; a new one when the producer was put back to an older state.
     fn resolve(&self, state: &mut State, sender: &mut Sender) {
         let Some((key, sequence)) = sender.account.take() else { return };
-        let epoch = key.epoch;
+        let first = key.clone();
         let key = state.producers.resolve(key, sequence, sender.life);
-        if key.epoch != epoch && !state.producers.knows(&key) {
+        if key != first && !state.producers.knows(&key) {
             self.problems.set(
                 &*self.clock,
                 "GMB-HIS-012",
@@ -163,7 +163,7 @@ impl Engine {
                 3,
             );
             self.producer_gap(state, &key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
-            Arc::make_mut(&mut state.producers).begin(&key, sequence);
+            Arc::make_mut(&mut state.producers).branch(&first, &key, sequence);
         }
         sender.account = Some((key, sequence));
     }
@@ -307,12 +307,7 @@ impl Engine {
         let mut still: Vec<PendingMessage> = Vec::new();
         for mut message in waiting {
             let Some(encoding) = message.encoding else {
-                if let Some(before) = still.last() {
-                    message.writer = before.writer;
-                    still.push(message);
-                    continue;
-                }
-                self.waiting_gap(state, &message, sender.told);
+                self.waiting_gap(state, &message);
                 continue;
             };
             let descriptions = Arc::clone(&state.descriptions);
