@@ -101,15 +101,18 @@ struct Waiting {
     from: u64,
     /// Messages below it were given up since: the record that says so is durable, and nobody may drop them again.
     given_up: u64,
+    /// The first number in the log: below it, everything is gone.
+    first: Option<u64>,
     values: u64,
 }
 
 impl Waiting {
     const fn from(from: u64) -> Self {
-        Self { from, given_up: 0, values: 0 }
+        Self { from, given_up: 0, first: None, values: 0 }
     }
 
     fn message(&mut self, message: &Message<'_>) {
+        let first = *self.first.get_or_insert(message.sequence);
         if message.sequence >= self.from {
             self.values += u64::from(message.values);
         }
@@ -118,10 +121,11 @@ impl Waiting {
         }
         let Ok(gap) = serde_json::from_slice::<GapMessage>(message.body) else { return };
         let is_drop = (gap.record.reason, gap.record.hop) == (GapReason::Drop, Hop::Edge);
-        let to = gap.messages.iter().map(|(_, to)| *to).max().filter(|to| is_drop && *to > self.from);
-        if let Some(to) = to {
+        for &(from, to) in gap.messages.iter().filter(|(_, to)| is_drop && *to > self.from) {
             self.given_up = self.given_up.max(to);
-            self.values = self.values.saturating_sub(gap.record.count.unwrap_or(0));
+            if from >= first {
+                self.values = self.values.saturating_sub(gap.record.count.unwrap_or(0));
+            }
         }
     }
 }

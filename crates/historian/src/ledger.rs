@@ -49,6 +49,13 @@ pub(crate) struct Gap {
     pub(crate) doubt: Doubt,
 }
 
+impl Gap {
+    /// Whether it is what the historian itself makes of missing numbers.
+    fn is_hole(&self) -> bool {
+        self.hop == Hop::Hub && self.doubt == Doubt::None
+    }
+}
+
 /// Where a message lies, for keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Told {
@@ -243,6 +250,18 @@ impl Ledger {
         }
     }
 
+    /// A message's number shows that what the log lost were messages of its producer. The entries stand as those of the
+    /// hole before it: its numbers may yet come, if the loss was of messages that nobody had acknowledged.
+    pub(crate) fn confirm_loss(&mut self, series: &[u64], told: Told, entries_max: usize) {
+        let keys = series.iter().filter_map(|id| self.open.get(id)).flatten().copied();
+        let is_doubtful = |key: &GapKey| self.entries.get(key).is_some_and(|gap| gap.doubt == Doubt::LogLoss);
+        for key in keys.filter(is_doubtful).collect::<Vec<_>>() {
+            let Some(gap) = self.entries.get(&key).cloned() else { continue };
+            self.remove(key);
+            self.add_apart(key.series, told, Gap { doubt: Doubt::None, ..gap }, entries_max);
+        }
+    }
+
     /// Settles the doubtful entries of some series: they stand, or are taken back.
     pub(crate) fn settle(&mut self, series: &[u64], doubt: Doubt, stands: bool) {
         let keys = series.iter().filter_map(|id| self.open.get(id)).flatten().copied();
@@ -275,7 +294,7 @@ impl Ledger {
         let Told { at, partition, offset } = told;
         let key = |nth| GapKey { at, partition, offset, series, nth };
         let mut told = self.entries.range(key(0)..=key(u16::MAX)).map(|(_, gap)| gap);
-        told.find(|gap| gap.reason == GapReason::SequenceGap).map(|gap| (gap.from, gap.to))
+        told.find(|gap| gap.is_hole()).map(|gap| (gap.from, gap.to))
     }
 
     /// Entries of holes in the numbers that a message showed.
@@ -283,7 +302,7 @@ impl Ledger {
         let Told { at, partition, offset } = told;
         let key = |series, nth| GapKey { at, partition, offset, series, nth };
         let told = self.entries.range(key(0, 0)..=key(u64::MAX, u16::MAX));
-        told.filter(|(_, gap)| gap.reason == GapReason::SequenceGap).map(|(key, _)| *key).collect()
+        told.filter(|(_, gap)| gap.is_hole()).map(|(key, _)| *key).collect()
     }
 
     /// Series with a closed entry of exactly this extent and reason.

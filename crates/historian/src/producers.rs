@@ -2,6 +2,7 @@
 
 use crate::ledger::Told;
 use gemba_api::WriterCompleteness;
+use gemba_model::ProducerStart;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -46,6 +47,9 @@ pub(crate) struct Producer {
     /// the message ids alone.
     #[serde(default)]
     branches: Vec<u64>,
+    /// Lives that began below numbers that had come, as their gap records show.
+    #[serde(default)]
+    put_back: Vec<u64>,
     /// Numbers `from..to` of which this account cannot say whether they came.
     #[serde(default)]
     unknown: Vec<(u64, u64)>,
@@ -125,6 +129,27 @@ impl Producer {
             self.holes = self.holes.iter().flat_map(rest).filter(|(a, b)| a < b).collect();
             self.note_explained((from, to));
         }
+    }
+
+    /// Whether these numbers, given up by a start of the producer, show that it was put back to an older state: from its
+    /// first one on it gave them itself, and some had come from another. True once for each start.
+    pub(crate) fn shows_put_back(&mut self, start: ProducerStart, ranges: &[(u64, u64)]) -> bool {
+        let ends = self.lives.iter().skip(1).map(|(from, _)| *from).chain([u64::MAX]);
+        let others = self.lives.iter().zip(ends).filter(|((_, life), _)| *life != start.life);
+        let given: Vec<(u64, u64)> = others.map(|((from, _), to)| (*from.max(&start.first), to)).collect();
+        let common = |&(from, to): &(u64, u64)| given.iter().map(move |&(a, b)| (from.max(a), to.min(b)));
+        let shows = ranges.iter().flat_map(common).any(|part| part.0 < part.1 && self.some_came(part));
+        if shows && !self.put_back.contains(&start.life) {
+            keep(&mut self.put_back, start.life);
+            return true;
+        }
+        false
+    }
+
+    fn some_came(&self, range: (u64, u64)) -> bool {
+        let due = [(self.next, u64::MAX)];
+        let out = self.holes.iter().chain(&self.explained).chain(&self.unknown).chain(&due);
+        out.map(|other| overlap(range, *other)).sum::<u64>() < range.1 - range.0
     }
 
     fn note_explained(&mut self, (from, to): (u64, u64)) {

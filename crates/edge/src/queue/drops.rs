@@ -6,7 +6,8 @@ use crate::queue::appender::FRAME_KIND;
 use crate::record::{self, Entry, Message, MessageKind};
 use bytes::Bytes;
 use gemba_model::{
-    DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, SampleBatch, WriterKey,
+    DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, ProducerStart, SampleBatch,
+    WriterKey,
 };
 use gemba_pubsub::uadp::Decoder;
 use gemba_pubsub::{NoDataSets, Received};
@@ -125,7 +126,8 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
     let loss = loss_of(shared, &log, &segment);
     let used = loss.records();
     if used > 0 {
-        let mut payload = gap_record(&loss, sequence);
+        let start = ProducerStart { life: shared.life, first: shared.first_sequence };
+        let mut payload = gap_record(&loss, start, sequence);
         record::put_life(&mut payload, shared.life);
         let ticket = log.append_into_headroom(Record::new(FRAME_KIND, Bytes::from(payload))).await;
         let offset = match ticket {
@@ -273,7 +275,7 @@ fn count(shared: &Shared, loss: &mut Loss, decoder: &mut Decoder, message: &Mess
 
 /// Old descriptions and gap records that were in the segment, then a record for each writer that lost something.
 /// Each also tells which messages will never come.
-fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
+fn gap_record(loss: &Loss, start: ProducerStart, sequence: u64) -> Vec<u8> {
     let mut fresh: Vec<GapMessage> =
         loss.fields.iter().map(|(key, fields)| writer_gap(*key, fields)).collect();
     if let Some(messages) = loss.messages {
@@ -281,7 +283,10 @@ fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
             fresh.push(nothing_lost());
         }
         // Each: when some of these came, no writer's counts are known any more.
-        fresh.iter_mut().for_each(|gap| gap.messages.push(messages));
+        for gap in &mut fresh {
+            gap.messages.push(messages);
+            gap.start = Some(start);
+        }
     }
     let old = loss.old_descriptions.iter().map(|body| (MessageKind::MetaData, body.clone()));
     let damage = (!loss.unreadable.is_empty()).then(|| damage_below(loss.next_sequence));
@@ -379,7 +384,7 @@ mod tests {
             let fields = BTreeMap::from([(0, lost)]);
             loss.fields.insert(WriterKey { group: 1, writer }, fields);
         }
-        let record = gap_record(&loss, 40);
+        let record = gap_record(&loss, ProducerStart { life: 1, first: 0 }, 40);
         let told = record::entries(&record).into_iter().flatten().flatten().map(|entry| {
             let Entry::Message(message) = entry else { panic!("{entry:?} is no message") };
             let gap: GapMessage = serde_json::from_slice(message.body).expect("a gap record");

@@ -6,7 +6,7 @@ use crate::ledger::{Doubt, Gap, Ledger, Told};
 use crate::pending::PendingMessage;
 use crate::producers::{Came, Producer, ProducerKey};
 use crate::row::Place;
-use gemba_model::{DateTime, GapMessage, GapReason, GapRecord, GapScope, Hop, WriterKey};
+use gemba_model::{DateTime, GapMessage, GapReason, GapRecord, GapScope, Hop, ProducerStart, WriterKey};
 use std::sync::Arc;
 
 impl Engine {
@@ -60,7 +60,8 @@ impl Engine {
 
     /// A gap record of a producer, and what it says about the producer's messages.
     pub(super) fn gap_message(&self, state: &mut State, sender: &Sender, message: GapMessage) {
-        let GapMessage { mut record, messages, again } = message;
+        let GapMessage { mut record, messages, again, start } = message;
+        self.put_back(state, sender, start, &messages);
         let mut told = sender.told;
         if let Some(key) = sender.key() {
             let producer = Arc::make_mut(&mut state.producers).of(key);
@@ -85,6 +86,29 @@ impl Engine {
         if !self.waits(state, sender, &record, told) {
             self.record(state, &sender.device, sender.key(), &record, told);
         }
+    }
+
+    /// What a producer gives up may show that it was put back to an older state, though its numbers went on beyond those
+    /// that had come: whatever it had not delivered before is gone.
+    fn put_back(
+        &self,
+        state: &mut State,
+        sender: &Sender,
+        start: Option<ProducerStart>,
+        messages: &[(u64, u64)],
+    ) {
+        let (Some(key), Some(start)) = (sender.key(), start) else { return };
+        let producer = Arc::make_mut(&mut state.producers).of(key);
+        if !producer.shows_put_back(start, messages) {
+            return;
+        }
+        let (reason, hop) = (GapReason::EdgeRestart, Hop::Edge);
+        let holes = producer.holes_among(messages);
+        if holes.is_empty() {
+            self.producer_gap(state, key, reason, hop, Doubt::None, sender.told);
+        }
+        let ledger = Arc::make_mut(&mut state.ledger);
+        holes.iter().for_each(|hole| ledger.attribute(*hole, reason, hop, self.options.gaps_max));
     }
 
     /// Keeps a record until the description of its writer comes, by which its series are known.

@@ -216,12 +216,19 @@ impl Engine {
             // What the old epoch had not delivered is gone with the edge's state.
             self.producer_gap(state, key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
         }
+        let is_after_hole = matches!(arrival, Arrival::AfterHole(_));
         if doubtful {
             let ids = state.descriptions.series_of_producer(&key.device, &key.producer);
-            let stands = matches!(arrival, Arrival::AfterHole(_));
-            Arc::make_mut(&mut state.ledger).settle(&ids, Doubt::LogLoss, stands);
-        } else if matches!(arrival, Arrival::AfterHole(_)) {
+            let ledger = Arc::make_mut(&mut state.ledger);
+            if is_after_hole {
+                ledger.confirm_loss(&ids, sender.told, self.options.gaps_max);
+            } else {
+                ledger.settle(&ids, Doubt::LogLoss, false);
+            }
+        } else if is_after_hole {
             self.producer_gap(state, key, GapReason::SequenceGap, Hop::Hub, Doubt::None, sender.told);
+        }
+        if is_after_hole {
             Arc::make_mut(&mut state.producers).of(key).reveal(*sequence, sender.told);
         }
         let producers = Arc::make_mut(&mut state.producers);

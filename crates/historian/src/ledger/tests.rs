@@ -141,9 +141,10 @@ fn pages_follow_each_other_and_the_bound_counts_what_it_takes() {
 #[test]
 fn a_hole_in_the_numbers_takes_the_cause_that_is_told_later() {
     let mut ledger = Ledger::default();
-    ledger.add(1, told(1), open(10, GapReason::SequenceGap, None), MAX);
+    let hole = |from| Gap { hop: Hop::Hub, ..open(from, GapReason::SequenceGap, None) };
+    ledger.add(1, told(1), hole(10), MAX);
     ledger.value_came(&row(1, 20, 0));
-    ledger.add(1, told(2), open(20, GapReason::SequenceGap, None), MAX);
+    ledger.add(1, told(2), hole(20), MAX);
     ledger.attribute(told(1), GapReason::Corruption, Hop::Edge, MAX);
     ledger.retract(told(1));
     check(
@@ -159,7 +160,8 @@ fn a_hole_in_the_numbers_takes_the_cause_that_is_told_later() {
 fn holes_in_the_numbers_stay_apart_because_each_may_be_taken_back() {
     let mut ledger = Ledger::default();
     for at in [1, 2] {
-        ledger.add_apart(1, told(at), open(10, GapReason::SequenceGap, None), MAX);
+        let hole = Gap { hop: Hop::Hub, ..open(10, GapReason::SequenceGap, None) };
+        ledger.add_apart(1, told(at), hole, MAX);
     }
     ledger.attribute(told(2), GapReason::Corruption, Hop::Edge, MAX);
     assert_eq!(ledger.hole(told(2), 1), Some((Some(10), None)));

@@ -109,3 +109,21 @@ fn a_first_message_above_zero_follows_a_hole() {
     let key = ProducerKey { device: "d".into(), producer: "p".into(), epoch: 1 };
     assert_eq!(Producers::default().classify(&key, 7), Arrival::AfterHole(7));
 }
+
+#[test]
+fn numbers_that_came_and_are_given_up_by_a_later_start_that_gave_them_too_show_that_it_was_put_back() {
+    let key = ProducerKey { device: "d".into(), producer: "p".into(), epoch: 1 };
+    let mut producers = Producers::default();
+    for (sequence, life) in (0..10).map(|sequence| (sequence, 7)).chain([(40, 8)]) {
+        let arrival = producers.classify(&key, sequence);
+        producers.mark(&key, 0, sequence, arrival);
+        producers.note_life(&key, sequence, life);
+    }
+    let producer = producers.of(&key);
+    let start = |life, first| ProducerStart { life, first };
+    assert!(!producer.shows_put_back(start(8, 12), &[(5, 30)]), "it gives up what others gave, and came");
+    assert!(!producer.shows_put_back(start(7, 0), &[(5, 30)]), "its own came");
+    assert!(!producer.shows_put_back(start(8, 5), &[(12, 30)]), "none of these came");
+    assert!(producer.shows_put_back(start(8, 5), &[(3, 30)]), "5 to 9 came from another");
+    assert!(!producer.shows_put_back(start(8, 5), &[(3, 30)]), "that is known");
+}

@@ -164,3 +164,19 @@ fn damage_at_the_edge_is_the_cause_of_what_never_came_and_nobody_else_explains()
     house.ingest();
     assert_eq!(entries(&house, 1), [corruption, (GapReason::Drop, Some(20), Some(30), Some(2))]);
 }
+
+#[test]
+fn a_loss_of_the_log_is_taken_back_when_the_messages_are_sent_again() {
+    let mut house = House::new();
+    let (mut edge, description) = begin(&house);
+    let lost = value(&mut edge, &description, 20);
+    let offset = house.log.append(0, lost.clone());
+    house.log.lose(0, offset, offset + 1, true);
+    house.log.append(0, value(&mut edge, &description, 30));
+    house.ingest();
+    assert_eq!(entries(&house, 1), [(GapReason::Corruption, Some(10), Some(30), None)]);
+    // The power went before the hub had acknowledged any of them.
+    house.log.append(0, lost);
+    house.ingest();
+    assert_eq!(entries(&house, 1), []);
+}
