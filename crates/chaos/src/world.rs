@@ -351,6 +351,7 @@ impl World {
                 return counts;
             }
         }
+        self.platform.look().await;
         let again = self.check(Moment::AtTheEnd);
         if again != counts {
             self.trace.violation(format_args!("after a restart {again:?} is there instead of {counts:?}"));

@@ -41,6 +41,11 @@ impl Writer {
         self.next_sequence += count;
     }
 
+    /// The record that began with this number was not written: the next one begins with it.
+    pub(crate) const fn take_back(&mut self, first: u64) {
+        self.next_sequence = first;
+    }
+
     /// Gaps, batches and cursors of one delivery, in this order.
     pub(crate) fn delivery(&mut self, delivery: &Delivery, record: &mut Vec<u8>) -> Written {
         let mut written = Written::default();
@@ -138,7 +143,7 @@ fn refused_gap(refused: &RefusedSample, batches: &[SampleBatch]) -> GapRecord {
         scope: GapScope::Writer {
             group: refused.writer.group,
             writer: refused.writer.writer,
-            fields: Some(vec![FieldGap { field: refused.field, count: Some(1) }]),
+            fields: Some(vec![FieldGap { field: refused.field, count: Some(1), messages: None }]),
         },
         from: time,
         to: time,

@@ -95,6 +95,8 @@ pub(crate) struct Shared {
     /// This start of the edge. A copy of the data directory that is put back gives numbers anew, in another life:
     /// by that the historian tells them from those that were given before.
     pub(crate) life: u64,
+    /// The first number that it gives.
+    first_sequence: u64,
     pub(crate) counters: Counters,
     pub(crate) field_report: Mutex<Option<StageReport>>,
     /// Why the hub cannot be reached, if so.
@@ -211,9 +213,10 @@ impl StoreAndForward {
         metrics: &Metrics,
         tasks: &Tasks,
     ) -> Result<Self, EdgeError> {
-        let Recovered { log, checkpoint, announced, values_waiting } =
+        let Recovered { log, checkpoint, announced, values_waiting, left_out } =
             replay::recover(&options, disk.clone(), clock.clone())?;
         let writer = Writer::new(&options.producer, checkpoint.next_sequence);
+        let first_sequence = checkpoint.next_sequence;
         let start = (clock.now(), clock.monotonic());
         let state = State {
             ages: options.queue_age_max.map(|limit| Ages::new(limit, start, checkpoint.offset)),
@@ -236,6 +239,7 @@ impl StoreAndForward {
             state: Mutex::new(state),
             epoch: epoch_of(&log),
             life: tasks.random_number(),
+            first_sequence,
             log: Mutex::new(Some(log)),
             counters: Counters::new(metrics),
             field_report: Mutex::new(None),
@@ -243,6 +247,9 @@ impl StoreAndForward {
         });
         appender::start(shared.clone(), writer, tasks);
         let queue = Self { shared };
+        if let Some((from, to)) = left_out {
+            queue.shared.damaged(from, to);
+        }
         // A hub that lost its own state learns the descriptions again with every start of an edge.
         for metadata in queue.announced() {
             drop(queue.shared.put(Work::Announce(metadata), 1024));
@@ -257,9 +264,20 @@ impl Shared {
         self.log.lock().clone()
     }
 
-    /// Puts a statement about the queue's own messages into it; nobody waits for it.
-    pub(crate) fn tell(&self, gap: GapMessage) {
-        drop(self.put(Work::Tell(Box::new(gap)), 256));
+    /// Messages `from..to` cannot be read any more. Which values they held nobody knows; the historian sees between
+    /// which values their numbers are missing. There may have been gap records among them, which told of any number
+    /// before.
+    pub(crate) fn damaged(&self, from: u64, to: u64) {
+        {
+            let mut state = self.state.lock();
+            if from >= to || to <= state.damage_told {
+                return;
+            }
+            state.damage_told = to;
+        }
+        tracing::error!(from, to, "messages of the edge's queue are damaged; what was in them is lost");
+        // It becomes durable like all else; nobody needs to wait for it.
+        drop(self.put(Work::Tell(Box::new(drops::damage_below(to))), 256));
     }
 
     fn put(

@@ -2,10 +2,10 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::queue::{EdgeError, EdgeOptions, epoch_of, log_options};
-use crate::record::{self, Entry};
+use crate::record::{self, Entry, Message, MessageKind};
 use gemba_base::Clock;
 use gemba_base::disk::{self, Disk};
-use gemba_model::{DataSetMetaData, WriterKey};
+use gemba_model::{DataSetMetaData, GapMessage, GapReason, Hop, WriterKey};
 use gemba_pubsub::uadp::{Decoder, encode_meta_data};
 use gemba_pubsub::{Limits, NoDataSets, PublisherId, Received};
 use gemba_wal::{Log, ReadItem, Recovery};
@@ -19,6 +19,8 @@ pub(crate) struct Recovered {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) announced: BTreeMap<WriterKey, Arc<DataSetMetaData>>,
     pub(crate) values_waiting: u64,
+    /// Numbers that are left out, for damage at the end of the log may hide messages that had them.
+    pub(crate) left_out: Option<(u64, u64)>,
 }
 
 /// How much of the log is read at a time.
@@ -53,7 +55,8 @@ pub(crate) fn recover(
         tracing::error!(?corruption, "the edge's queue is damaged; what is lost goes to the ledger");
     }
     let mut checkpoint = checkpoint(&*disk, options, &log)?;
-    let (mut values_waiting, mut lost_from) = (0, None);
+    let mut waiting = Waiting::from(checkpoint.unacknowledged_sequence);
+    let (mut left_out, mut lost_from) = (None, None);
     let mut reader = log.reader(checkpoint.offset.min(checkpoint.unacknowledged_offset));
     loop {
         let items = reader.read(READ_BYTES).map_err(|error| state_error(&log_folder, error))?;
@@ -63,7 +66,7 @@ pub(crate) fn recover(
         for item in items {
             match item {
                 ReadItem::Frame(frame) => {
-                    values_waiting += replay(&mut checkpoint, frame.offset, &frame.payload);
+                    replay(&mut checkpoint, &mut waiting, frame.offset, &frame.payload);
                     lost_from = None;
                 }
                 ReadItem::Corrupt { from_offset, .. } => lost_from = lost_from.or(Some(from_offset)),
@@ -73,12 +76,14 @@ pub(crate) fn recover(
     }
     if let Some(from) = lost_from {
         // Numbers of messages that can be read no more may have reached the hub: they are not given again.
-        let most = most_lost(&recovery, from, options);
-        checkpoint.next_sequence = checkpoint.next_sequence.saturating_add(most);
+        let first = checkpoint.next_sequence;
+        checkpoint.next_sequence = first.saturating_add(most_lost(&recovery, from, options));
+        left_out = Some((first, checkpoint.next_sequence));
     }
+    checkpoint.unacknowledged_sequence = checkpoint.unacknowledged_sequence.max(waiting.given_up);
     checkpoint.offset = log.stats().next_offset;
     let announced = descriptions(&*disk, options)?;
-    Ok(Recovered { log, checkpoint, announced, values_waiting })
+    Ok(Recovered { log, checkpoint, announced, values_waiting: waiting.values, left_out })
 }
 
 /// The most messages that damage at the end of the log, from an offset on, can hide.
@@ -90,16 +95,48 @@ fn most_lost(recovery: &Recovery, from: u64, options: &EdgeOptions) -> u64 {
     bytes / record::MESSAGE_BYTES_MIN + 1
 }
 
-/// Takes one record into the state; returns how many of its values the hub has not acknowledged.
-fn replay(checkpoint: &mut Checkpoint, offset: u64, payload: &[u8]) -> u64 {
-    let mut waiting = 0;
+/// What waits for the hub.
+struct Waiting {
+    /// The first number that was neither acknowledged nor given up when the checkpoint was written.
+    from: u64,
+    /// Messages below it were given up since: the record that says so is durable, and nobody may drop them again.
+    given_up: u64,
+    /// The first number in the log: below it, everything is gone.
+    first: Option<u64>,
+    values: u64,
+}
+
+impl Waiting {
+    const fn from(from: u64) -> Self {
+        Self { from, given_up: 0, first: None, values: 0 }
+    }
+
+    fn message(&mut self, message: &Message<'_>) {
+        let first = *self.first.get_or_insert(message.sequence);
+        if message.sequence >= self.from {
+            self.values += u64::from(message.values);
+        }
+        if message.kind != MessageKind::Gap {
+            return;
+        }
+        let Ok(gap) = serde_json::from_slice::<GapMessage>(message.body) else { return };
+        let is_drop = (gap.record.reason, gap.record.hop) == (GapReason::Drop, Hop::Edge);
+        for &(from, to) in gap.messages.iter().filter(|(_, to)| is_drop && *to > self.from) {
+            self.given_up = self.given_up.max(to);
+            if from >= first {
+                self.values = self.values.saturating_sub(gap.record.count.unwrap_or(0));
+            }
+        }
+    }
+}
+
+/// Takes one record into the state.
+fn replay(checkpoint: &mut Checkpoint, waiting: &mut Waiting, offset: u64, payload: &[u8]) {
     for entry in record::entries(payload).into_iter().flatten().flatten() {
         match entry {
             Entry::Message(message) => {
                 checkpoint.next_sequence = checkpoint.next_sequence.max(message.sequence + 1);
-                if message.sequence >= checkpoint.unacknowledged_sequence {
-                    waiting += u64::from(message.values);
-                }
+                waiting.message(&message);
             }
             Entry::Cursor { key, state } if offset >= checkpoint.offset => match state {
                 Some(state) => drop(checkpoint.cursors.insert(key.to_owned(), state.to_vec())),
@@ -108,7 +145,6 @@ fn replay(checkpoint: &mut Checkpoint, offset: u64, payload: &[u8]) -> u64 {
             Entry::Cursor { .. } | Entry::Life(_) => {}
         }
     }
-    waiting
 }
 
 /// The checkpoint of this log; one of another log means that the queue was replaced, and is put aside.

@@ -52,6 +52,13 @@ pub(crate) struct Gap {
     pub(crate) doubt: Doubt,
 }
 
+impl Gap {
+    /// Whether it is what the historian itself makes of missing numbers.
+    fn is_hole(&self) -> bool {
+        self.hop == Hop::Hub && self.doubt == Doubt::None
+    }
+}
+
 /// Where a message lies, for keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Told {
@@ -150,22 +157,23 @@ impl Ledger {
     /// grows, or becomes unknown.
     pub(crate) fn add(&mut self, series: u64, told: Told, gap: Gap, entries_max: usize) {
         let keys = self.open.get(&series).map_or(&[][..], Vec::as_slice);
-        if !gap.closed {
-            let same = |key: &&GapKey| {
-                self.entries.get(key).is_some_and(|open| {
-                    (open.reason, open.hop, open.doubt, open.to) == (gap.reason, gap.hop, gap.doubt, gap.to)
-                })
-            };
-            if let Some(key) = keys.iter().find(same).copied() {
-                if let Some(open) = self.entries.get_mut(&key) {
-                    open.count = open.count.zip(gap.count).map(|(a, b)| a.saturating_add(b));
-                }
-                return;
-            }
-            if keys.len() >= OPEN_MAX {
-                self.dropped += 1;
-                return;
-            }
+        let same = |key: &&GapKey| {
+            self.entries.get(key).is_some_and(|open| {
+                (open.reason, open.hop, open.doubt, open.to) == (gap.reason, gap.hop, gap.doubt, gap.to)
+            })
+        };
+        let known = keys.iter().find(same).copied().filter(|_| !gap.closed);
+        match known.and_then(|key| self.entries.get_mut(&key)) {
+            Some(open) => open.count = open.count.zip(gap.count).map(|(a, b)| a.saturating_add(b)),
+            None => self.add_apart(series, told, gap, entries_max),
+        }
+    }
+
+    /// Adds an entry, whatever else is open: one that may be taken back by itself, or has values that wait before it.
+    pub(crate) fn add_apart(&mut self, series: u64, told: Told, gap: Gap, entries_max: usize) {
+        if !gap.closed && self.open.get(&series).is_some_and(|keys| keys.len() >= OPEN_MAX) {
+            self.dropped += 1;
+            return;
         }
         let Told { at, partition, offset } = told;
         let mut key = GapKey { at, partition, offset, series, nth: 0 };
@@ -224,12 +232,17 @@ impl Ledger {
         }
     }
 
-    /// A value of a series came: what was open ends here, except what waits for descriptions.
+    /// A value of a series came: what was open ends here, except what waits for descriptions. A value that had to wait
+    /// for its description, and lies before the message that told of a gap, is where that gap begins.
     pub(crate) fn value_came(&mut self, row: &RowRef<'_>) {
         let Some(keys) = self.open.get_mut(&row.series) else { return };
         let time = row.source_time();
         keys.retain(|key| match self.entries.get_mut(key) {
             Some(gap) if gap.doubt == Doubt::Pending => true,
+            Some(gap) if is_before(row, key) => {
+                gap.from = Some(gap.from.map_or(time, |from| from.max(time)));
+                true
+            }
             Some(gap) => {
                 // A value older than the last one before the gap also shows that values flow again.
                 gap.to = gap.to.or(Some(gap.from.map_or(time, |from| from.max(time))));
@@ -264,6 +277,18 @@ impl Ledger {
         }
     }
 
+    /// A message's number shows that what the log lost were messages of its producer. The entries stand as those of the
+    /// hole before it: its numbers may yet come, if the loss was of messages that nobody had acknowledged.
+    pub(crate) fn confirm_loss(&mut self, series: &[u64], told: Told, entries_max: usize) {
+        let keys = series.iter().filter_map(|id| self.open.get(id)).flatten().copied();
+        let is_doubtful = |key: &GapKey| self.entries.get(key).is_some_and(|gap| gap.doubt == Doubt::LogLoss);
+        for key in keys.filter(is_doubtful).collect::<Vec<_>>() {
+            let Some(gap) = self.entries.get(&key).cloned() else { continue };
+            self.remove(key);
+            self.add_apart(key.series, told, Gap { doubt: Doubt::None, ..gap }, entries_max);
+        }
+    }
+
     /// Settles the doubtful entries of some series: they stand, or are taken back.
     pub(crate) fn settle(&mut self, series: &[u64], doubt: Doubt, stands: bool) {
         let keys = series.iter().filter_map(|id| self.open.get(id)).flatten().copied();
@@ -283,22 +308,28 @@ impl Ledger {
         }
     }
 
-    /// What a message's number said about those before it has a cause that was told later.
-    pub(crate) fn rename(&mut self, told: Told, reason: GapReason, hop: Hop) {
+    /// The hole before a message has this cause, as far as it is known.
+    pub(crate) fn attribute(&mut self, told: Told, reason: GapReason, hop: Hop, entries_max: usize) {
         for key in self.holes(told) {
-            if let Some(gap) = self.entries.get_mut(&key) {
-                (gap.reason, gap.hop) = (reason, hop);
-            }
+            let Some(gap) = self.entries.get(&key).cloned() else { continue };
+            self.add(key.series, told, Gap { reason, hop, ..gap }, entries_max);
         }
+    }
+
+    /// Bounds of the hole before a message, for one series.
+    pub(crate) fn hole(&self, told: Told, series: u64) -> Option<(Option<i64>, Option<i64>)> {
+        let Told { at, partition, offset } = told;
+        let key = |nth| GapKey { at, partition, offset, series, nth };
+        let mut told = self.entries.range(key(0)..=key(u16::MAX)).map(|(_, gap)| gap);
+        told.find(|gap| gap.is_hole()).map(|gap| (gap.from, gap.to))
     }
 
     /// Entries of holes in the numbers that a message showed.
     fn holes(&self, told: Told) -> Vec<GapKey> {
         let Told { at, partition, offset } = told;
         let key = |series, nth| GapKey { at, partition, offset, series, nth };
-        let (first, last) = (key(0, 0), key(u64::MAX, u16::MAX));
-        let told = self.entries.iter_from(&first).take_while(|(key, _)| **key <= last);
-        told.filter(|(_, gap)| gap.reason == GapReason::SequenceGap).map(|(key, _)| *key).collect()
+        let told = self.entries.range(key(0, 0)..=key(u64::MAX, u16::MAX));
+        told.filter(|(_, gap)| gap.is_hole()).map(|(key, _)| *key).collect()
     }
 
     /// Series with a closed entry of exactly this extent and reason.
@@ -335,6 +366,11 @@ impl Ledger {
         }
         Ok(Page { items, continuation: None })
     }
+}
+
+/// Whether a value lies before the message that told of a gap. Offsets begin anew in a new log, which is younger.
+fn is_before(row: &RowRef<'_>, key: &GapKey) -> bool {
+    row.partition == key.partition && row.offset < key.offset && row.received <= key.at
 }
 
 fn shown(key: &GapKey, gap: &Gap) -> GapEntry {

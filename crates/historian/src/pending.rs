@@ -18,7 +18,7 @@ pub(crate) struct PendingMessage {
     pub(crate) device: String,
     /// The account that it belongs to, if it was numbered.
     pub(crate) producer: Option<ProducerKey>,
-    /// `None` for a gap record as JSON: it tells of the time between waiting messages, and so waits with them.
+    /// `None` for a gap record as JSON, of whose writer no description is known.
     pub(crate) encoding: Option<Encoding>,
     pub(crate) body: Bytes,
     /// The writer whose description is missing first.
@@ -61,13 +61,6 @@ impl Pending {
         let kept: Vec<PendingMessage> = kept;
         kept.into_iter().for_each(|message| self.push(message));
         taken
-    }
-
-    /// The writer for which a record about `writer` must wait: its own, else that of the newest waiting message of
-    /// the device, which may hold values of several writers.
-    pub(crate) fn behind(&self, device: &str, writer: u16) -> Option<u16> {
-        let newest = self.messages.iter().rev().find(|message| message.device == device)?.writer;
-        Some(if self.has(device, writer) { writer } else { newest })
     }
 
     pub(crate) fn has(&self, device: &str, writer: u16) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::ledger::Told;
 use gemba_api::WriterCompleteness;
+use gemba_model::ProducerStart;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -42,6 +43,16 @@ pub(crate) struct Producer {
     /// From which number on which life of the producer gave them.
     #[serde(default)]
     lives: Vec<(u64, u64)>,
+    /// Epochs of the accounts that began when the producer was put back to an older state, oldest first; in that of
+    /// the message ids alone.
+    #[serde(default)]
+    branches: Vec<u64>,
+    /// Lives that began below numbers that had come, as their gap records show.
+    #[serde(default)]
+    put_back: Vec<u64>,
+    /// Numbers `from..to` of which this account cannot say whether they came.
+    #[serde(default)]
+    unknown: Vec<(u64, u64)>,
     /// Holes that stand in the ledger, with the message that showed each.
     #[serde(default)]
     revealed: Vec<Revealed>,
@@ -61,56 +72,108 @@ struct Revealed {
 impl Producer {
     /// Whether a message of this number was taken in.
     pub(crate) fn has(&self, sequence: u64) -> bool {
-        let within = |&&(from, to): &&(u64, u64)| (from..to).contains(&sequence);
-        sequence < self.next && !self.holes.iter().chain(&self.explained).any(|range| within(&range))
+        self.came(&[(sequence, sequence.saturating_add(1))]) == Came::All
+    }
+
+    /// What came of some numbers.
+    pub(crate) fn came(&self, ranges: &[(u64, u64)]) -> Came {
+        let due = [(self.next, u64::MAX)];
+        let ranges = || ranges.iter().filter(|(from, to)| from < to);
+        let numbers: u64 = ranges().map(|(from, to)| to - from).sum();
+        let common = |range| ranges().map(|one| overlap(*one, range)).sum::<u64>();
+        let absent: u64 = self.holes.iter().chain(&self.explained).chain(&due).copied().map(common).sum();
+        let unknown: u64 = self.unknown.iter().copied().map(common).sum();
+        match absent {
+            _ if unknown > 0 => Came::Some,
+            0 => Came::All,
+            absent if absent >= numbers => Came::Nothing,
+            _ => Came::Some,
+        }
     }
 
     /// The hole before this number went into the ledger. To be called before the number is marked.
     pub(crate) fn reveal(&mut self, sequence: u64, told: Told) {
-        if self.revealed.len() >= HOLES_MAX {
-            self.revealed.remove(0);
-        }
-        self.revealed.push(Revealed { from: self.next, to: sequence, told });
+        keep(&mut self.revealed, Revealed { from: self.next, to: sequence, told });
     }
 
     /// Whether some of these numbers are missing for no known reason.
     pub(crate) fn misses_some(&self, ranges: &[(u64, u64)]) -> bool {
-        ranges.iter().any(|&(from, to)| self.holes.iter().any(|&(a, b)| a < to && from < b))
+        self.missing_among(ranges).next().is_some()
     }
 
-    /// A gap record accounts for these numbers. Returns whether some of them came after all.
-    pub(crate) fn explain(&mut self, ranges: &[(u64, u64)]) -> bool {
-        let mut came = false;
-        for &(from, to) in ranges.iter().filter(|(from, to)| from < to) {
-            let common = |&(a, b): &(u64, u64)| b.min(to).saturating_sub(a.max(from));
-            let absent: u64 = self.holes.iter().chain(&self.explained).map(common).sum();
-            came |= absent < to - from;
+    fn missing_among<'a>(&'a self, ranges: &'a [(u64, u64)]) -> impl Iterator<Item = (u64, u64)> + 'a {
+        let parts = |&(from, to): &'a (u64, u64)| {
+            self.holes.iter().map(move |&(a, b)| (a.max(from), b.min(to))).filter(|(a, b)| a < b)
+        };
+        ranges.iter().flat_map(parts)
+    }
+
+    /// The messages that showed the holes in which these numbers are missing for no known reason.
+    pub(crate) fn holes_among(&self, ranges: &[(u64, u64)]) -> Vec<Told> {
+        let parts: Vec<(u64, u64)> = self.missing_among(ranges).collect();
+        let is_hit = |hole: &&Revealed| parts.iter().any(|part| overlap(*part, (hole.from, hole.to)) > 0);
+        self.revealed.iter().filter(is_hit).map(|hole| hole.told).collect()
+    }
+
+    /// The message that showed the hole in which this number is missing.
+    pub(crate) fn hole_of(&self, sequence: u64) -> Option<Told> {
+        let hole = self.revealed.iter().find(|hole| (hole.from..hole.to).contains(&sequence))?;
+        (!self.has(sequence)).then_some(hole.told)
+    }
+
+    /// A gap record accounts for these numbers.
+    pub(crate) fn explain(&mut self, ranges: &[(u64, u64)]) {
+        let parts: Vec<(u64, u64)> = self.missing_among(ranges).collect();
+        for &(from, to) in &parts {
             let rest = |&(a, b): &(u64, u64)| [(a, b.min(from)), (a.max(to), b)];
-            let holes = self.holes.iter().flat_map(rest).filter(|(a, b)| a < b).collect();
-            let parts = self.holes.iter().map(|&(a, b)| (a.max(from), b.min(to))).filter(|(a, b)| a < b);
-            let parts: Vec<(u64, u64)> = parts.collect();
-            self.holes = holes;
-            parts.into_iter().for_each(|part| self.note_explained(part));
+            self.holes = self.holes.iter().flat_map(rest).filter(|(a, b)| a < b).collect();
+            self.note_explained((from, to));
         }
-        came
+    }
+
+    /// Whether these numbers, given up by a start of the producer, show that it was put back to an older state: from its
+    /// first one on it gave them itself, and some had come from another. True once for each start.
+    pub(crate) fn shows_put_back(&mut self, start: ProducerStart, ranges: &[(u64, u64)]) -> bool {
+        let ends = self.lives.iter().skip(1).map(|(from, _)| *from).chain([u64::MAX]);
+        let others = self.lives.iter().zip(ends).filter(|((_, life), _)| *life != start.life);
+        let given: Vec<(u64, u64)> = others.map(|((from, _), to)| (*from.max(&start.first), to)).collect();
+        let common = |&(from, to): &(u64, u64)| given.iter().map(move |&(a, b)| (from.max(a), to.min(b)));
+        let shows = ranges.iter().flat_map(common).any(|part| part.0 < part.1 && self.some_came(part));
+        if shows && !self.put_back.contains(&start.life) {
+            keep(&mut self.put_back, start.life);
+            return true;
+        }
+        false
+    }
+
+    fn some_came(&self, range: (u64, u64)) -> bool {
+        let due = [(self.next, u64::MAX)];
+        let out = self.holes.iter().chain(&self.explained).chain(&self.unknown).chain(&due);
+        out.map(|other| overlap(range, *other)).sum::<u64>() < range.1 - range.0
     }
 
     fn note_explained(&mut self, (from, to): (u64, u64)) {
         match self.explained.last_mut() {
             Some(last) if last.1 == from => last.1 = to,
-            _ => self.explained.push((from, to)),
-        }
-        if self.explained.len() > HOLES_MAX {
-            self.explained.remove(0);
+            _ => keep(&mut self.explained, (from, to)),
         }
     }
 
     /// Entries of holes of which nothing is unexplained any more, to be taken back.
     pub(crate) fn take_settled(&mut self) -> Vec<Told> {
         let holes = &self.holes;
-        let is_open = |one: &Revealed| holes.iter().any(|&(from, to)| from < one.to && one.from < to);
+        let is_open = |one: &Revealed| holes.iter().any(|hole| overlap(*hole, (one.from, one.to)) > 0);
         self.revealed.extract_if(.., |one| !is_open(one)).map(|one| one.told).collect()
     }
+}
+
+/// What is known of some numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    All,
+    /// Not all of them; or nobody can say.
+    Some,
+    Nothing,
 }
 
 /// What a message's number says.
@@ -166,7 +229,14 @@ impl Producers {
 
     /// Begins an account in the middle.
     pub(crate) fn begin(&mut self, key: &ProducerKey, next: u64) {
-        self.0.insert(key.clone(), Producer { next, ..Producer::default() });
+        let unknown = Vec::from_iter((next > 0).then_some((0, next)));
+        self.0.insert(key.clone(), Producer { next, unknown, ..Producer::default() });
+    }
+
+    /// Begins the account `again` of a producer whose numbers stand in that of `key`: see [`Self::resolve`].
+    pub(crate) fn branch(&mut self, key: &ProducerKey, again: &ProducerKey, next: u64) {
+        self.begin(again, next);
+        keep(&mut self.of(key).branches, again.epoch);
     }
 
     /// Whether another epoch of the producer was heard before this one.
@@ -175,26 +245,33 @@ impl Producers {
             && self.0.keys().any(|known| known.device == key.device && known.producer == key.producer)
     }
 
-    /// The account of a message. A number that another life of the producer gave before begins a new account: the
-    /// producer was put back to an older state, and counts again from there.
+    /// The account of a message. A number that another life of the producer gave before begins a new account, named
+    /// after the life: the producer was put back to an older state, and counts again from there. Lives that nobody
+    /// heard of before go on with the newest account.
     pub(crate) fn resolve(&self, key: ProducerKey, sequence: u64, life: Option<u64>) -> ProducerKey {
-        let Some(life) = life else { return key };
-        let again = ProducerKey { epoch: life, ..key.clone() };
-        let gave_another = |producer: &Producer| {
-            let given = producer.lives.iter().rev().find(|(from, _)| *from <= sequence);
-            sequence < producer.next && given.is_some_and(|(_, given)| *given != life)
-        };
-        if self.0.contains_key(&again) || self.0.get(&key).is_some_and(gave_another) { again } else { key }
+        let (Some(life), Some(first)) = (life, self.0.get(&key)) else { return key };
+        let named = |epoch: u64| ProducerKey { epoch, ..key.clone() };
+        let epochs = || first.branches.iter().rev().copied().chain([key.epoch]);
+        let accounts = || epochs().filter_map(|epoch| Some((epoch, self.0.get(&named(epoch))?)));
+        let is_of_life =
+            |(_, account): &(u64, &Producer)| account.lives.iter().any(|(_, known)| *known == life);
+        if let Some((epoch, _)) = accounts().find(is_of_life) {
+            return named(epoch);
+        }
+        let given = accounts().find_map(|(_, account)| {
+            let (_, given) = account.lives.iter().rev().find(|(from, _)| *from <= sequence)?;
+            Some(sequence < account.next && *given != life)
+        });
+        // An account of this name is one of a version that kept no list of them.
+        let is_again = given == Some(true) || self.0.contains_key(&named(life));
+        named(if is_again { life } else { epochs().next().unwrap_or(key.epoch) })
     }
 
     /// Remembers which life gave a number that was due or later.
     pub(crate) fn note_life(&mut self, key: &ProducerKey, sequence: u64, life: u64) {
         let lives = &mut self.of(key).lives;
         if lives.last().is_none_or(|(_, last)| *last != life) {
-            lives.push((sequence, life));
-        }
-        if lives.len() > HOLES_MAX {
-            lives.remove(0);
+            keep(lives, (sequence, life));
         }
     }
 
@@ -214,14 +291,14 @@ impl Producers {
             }
             Arrival::AfterHole(count) => {
                 producer.missing += count;
-                producer.holes.push((producer.next, sequence));
-                if producer.holes.len() > HOLES_MAX {
-                    producer.holes.remove(0);
-                }
+                keep(&mut producer.holes, (producer.next, sequence));
             }
             Arrival::Due | Arrival::Duplicate => {}
         }
         if arrival != Arrival::Late {
+            if producer.resync && sequence > producer.next {
+                keep(&mut producer.unknown, (producer.next, sequence));
+            }
             producer.next = sequence.saturating_add(1);
             producer.resync = false;
         }
@@ -255,6 +332,19 @@ impl Producers {
     }
 }
 
+/// How many numbers two ranges share.
+fn overlap(one: (u64, u64), other: (u64, u64)) -> u64 {
+    one.1.min(other.1).saturating_sub(one.0.max(other.0))
+}
+
+/// Remembers one more; the oldest is forgotten when there are too many.
+fn keep<T>(list: &mut Vec<T>, one: T) {
+    if list.len() >= HOLES_MAX {
+        list.remove(0);
+    }
+    list.push(one);
+}
+
 fn fill(holes: &[(u64, u64)], sequence: u64) -> Vec<(u64, u64)> {
     let parts = holes.iter().flat_map(|&(from, to)| {
         if (from..to).contains(&sequence) {
@@ -267,63 +357,4 @@ fn fill(holes: &[(u64, u64)], sequence: u64) -> Vec<(u64, u64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_number_counts_once_and_holes_can_be_filled() {
-        let key = ProducerKey { device: "d".into(), producer: "p".into(), epoch: 1 };
-        let mut producers = Producers::default();
-        let mut take = |sequence| {
-            let arrival = producers.classify(&key, sequence);
-            producers.mark(&key, 0, sequence, arrival);
-            arrival
-        };
-        use Arrival::{AfterHole, Due, Duplicate, Late};
-        let arrivals: Vec<Arrival> = [0, 1, 1, 5, 3, 3, 0, 6].into_iter().map(&mut take).collect();
-        assert_eq!(arrivals, [Due, Due, Duplicate, AfterHole(3), Late, Duplicate, Duplicate, Due]);
-        let account = producers.of(&key);
-        assert_eq!((account.messages, account.duplicates, account.missing), (5, 3, 2));
-        assert_eq!(account.holes, [(2, 3), (4, 5)]);
-    }
-
-    #[test]
-    fn a_hole_is_settled_once_every_number_of_it_came_or_is_explained() {
-        let told = Told { at: 1, partition: 0, offset: 9 };
-        let mut producer = Producer { next: 10, ..Producer::default() };
-        producer.reveal(20, told);
-        producer.holes.push((10, 20));
-        producer.next = 21;
-        assert!(!producer.explain(&[(10, 15)]), "none of them came");
-        assert!(producer.take_settled().is_empty(), "five are unexplained");
-        assert_eq!((producer.has(12), producer.has(17), producer.has(20)), (false, false, true));
-        assert!(producer.explain(&[(8, 20)]), "8 and 9 came");
-        assert_eq!(producer.take_settled(), [told]);
-        assert_eq!((producer.holes.len(), &producer.explained[..]), (0, &[(10, 20)][..]));
-    }
-
-    #[test]
-    fn a_number_that_another_life_gave_begins_a_new_account() {
-        let key = ProducerKey { device: "d".into(), producer: "p".into(), epoch: 1 };
-        let again = ProducerKey { epoch: 9, ..key.clone() };
-        let mut producers = Producers::default();
-        for sequence in 0..10 {
-            producers.mark(&key, 0, sequence, Arrival::Due);
-            producers.note_life(&key, sequence, if sequence < 5 { 7 } else { 8 });
-        }
-        let resolve =
-            |producers: &Producers, sequence, life| producers.resolve(key.clone(), sequence, Some(life));
-        assert_eq!(resolve(&producers, 4, 7), key, "sent again");
-        assert_eq!(resolve(&producers, 10, 9), key, "a restart");
-        assert_eq!(resolve(&producers, 6, 9), again, "given anew");
-        producers.begin(&again, 6);
-        assert_eq!(resolve(&producers, 10, 9), again, "and so on");
-        assert_eq!(producers.resolve(key.clone(), 6, None), key);
-    }
-
-    #[test]
-    fn a_first_message_above_zero_follows_a_hole() {
-        let key = ProducerKey { device: "d".into(), producer: "p".into(), epoch: 1 };
-        assert_eq!(Producers::default().classify(&key, 7), Arrival::AfterHole(7));
-    }
-}
+mod tests;

@@ -111,6 +111,9 @@ pub struct FieldGap {
     /// How many values are missing, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// Numbers `from..to` of the messages that they were in, of those that the record gives up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<(u64, u64)>,
 }
 
 /// A statement that values are missing; it travels in the producer's order, before the data after it.
@@ -151,11 +154,24 @@ pub struct GapMessage {
     /// Numbers under which the same record may have come before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<u64>,
+    /// The start of the producer that gave these messages up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<ProducerStart>,
+}
+
+/// One start of a producer. What it gives up from its first number on, it gave itself; when something of these numbers
+/// came from another start, the producer was put back to an older state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProducerStart {
+    /// As in the property `gemba-life` of its messages, as a number.
+    pub life: u64,
+    /// The first number that it gave.
+    pub first: u64,
 }
 
 impl From<GapRecord> for GapMessage {
     fn from(record: GapRecord) -> Self {
-        Self { record, messages: Vec::new(), again: Vec::new() }
+        Self { record, messages: Vec::new(), again: Vec::new(), start: None }
     }
 }
 

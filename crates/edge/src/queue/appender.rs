@@ -139,6 +139,7 @@ async fn write(shared: &Arc<Shared>, writer: &mut Writer, mut draft: Draft, stop
                 }
             }
             AppendError::TooLarge { .. } => {
+                writer.take_back(draft.first_sequence);
                 reject(draft, &error);
                 return true;
             }
@@ -154,8 +155,8 @@ async fn append(log: &Log, payload: Bytes) -> Result<u64, AppendError> {
     log.append(FRAME_KIND, payload).await?.await
 }
 
-/// Every delivery of the record learns that it was not taken. Its numbers stay unused for ever, which a
-/// reader sees as a hole; deliveries are kept far smaller than a segment, so this is a last resort.
+/// Every delivery of the record learns that it was not taken. Deliveries are kept far smaller than a segment, so this is
+/// a last resort.
 fn reject(draft: Draft, error: &AppendError) {
     for done in draft.done {
         let rejected = UplinkError::Rejected { code: error.code(), detail: error.to_string() };

@@ -5,7 +5,10 @@ use crate::encoding::Writer;
 use crate::queue::appender::FRAME_KIND;
 use crate::record::{self, Entry, Message, MessageKind};
 use bytes::Bytes;
-use gemba_model::{DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, WriterKey};
+use gemba_model::{
+    DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, ProducerStart, SampleBatch,
+    WriterKey,
+};
 use gemba_pubsub::uadp::Decoder;
 use gemba_pubsub::{NoDataSets, Received};
 use gemba_wal::{Log, ReadItem, Record, SegmentInfo};
@@ -14,8 +17,10 @@ use std::collections::BTreeMap;
 /// What a segment holds that the hub has not acknowledged.
 #[derive(Default)]
 struct Loss {
-    /// Per writer and field: values, first and last source time.
-    fields: BTreeMap<WriterKey, BTreeMap<u16, (u64, i64, i64)>>,
+    /// Per writer and field.
+    fields: BTreeMap<WriterKey, BTreeMap<u16, FieldLoss>>,
+    /// Earliest and latest source time of each writer in its last message.
+    last: BTreeMap<WriterKey, (i64, i64)>,
     /// Gap records that the hub has not acknowledged: what they tell must not be lost with them.
     gaps: Vec<LostGap>,
     unreadable: Vec<Unreadable>,
@@ -29,6 +34,15 @@ struct Loss {
     messages: Option<(u64, u64)>,
 }
 
+/// Lost values of one field.
+struct FieldLoss {
+    count: u64,
+    /// First and last source time, in ticks.
+    span: (i64, i64),
+    /// Numbers `from..to` of the messages that they are in.
+    messages: (u64, u64),
+}
+
 /// Records of the segment that cannot be read: between the source times of the data before and after them.
 struct Unreadable {
     before: Option<i64>,
@@ -39,20 +53,57 @@ struct Unreadable {
 struct LostGap {
     sequence: u64,
     body: Vec<u8>,
-    /// Latest source time of the data before it, and of the first data after it, in ticks.
+    /// The writer that it is about. Others tell of other machines, whose clocks may differ.
+    writer: Option<WriterKey>,
+    /// Begin of the writer's last message before it and end of the first one after it, in source time, if they are lost
+    /// as well. What is stored around them, the historian knows itself.
     before: Option<i64>,
     after: Option<i64>,
+}
+
+impl LostGap {
+    fn new(loss: &Loss, message: &Message<'_>) -> Self {
+        let gap: Option<GapMessage> = serde_json::from_slice(message.body).ok();
+        let writer = match gap.map(|gap| gap.record.scope) {
+            Some(GapScope::Writer { group, writer, .. }) => Some(WriterKey { group, writer }),
+            _ => None,
+        };
+        let before = writer.and_then(|writer| loss.last.get(&writer)).map(|span| span.0);
+        Self { sequence: message.sequence, body: message.body.to_vec(), writer, before, after: None }
+    }
 }
 
 impl Loss {
     /// How many messages tell of it.
     fn records(&self) -> u64 {
         let fresh = if self.messages.is_some() { self.fields.len().max(1) } else { 0 };
-        (self.old_descriptions.len() + self.gaps.len() + self.unreadable.len() + fresh) as u64
+        let damage = usize::from(!self.unreadable.is_empty());
+        (self.old_descriptions.len() + self.gaps.len() + self.unreadable.len() + damage + fresh) as u64
     }
 }
 
 impl Loss {
+    /// Values of a writer in a message.
+    fn batch(&mut self, batch: &SampleBatch, message: &Message<'_>) {
+        let fields = self.fields.entry(batch.writer).or_default();
+        let sequence = message.sequence;
+        let mut span: Option<(i64, i64)> = None;
+        for sample in &batch.samples {
+            let time = sample.source_timestamp.or(sample.server_timestamp);
+            let time = time.map_or(message.span.0, DateTime::ticks);
+            let fresh = || FieldLoss { count: 0, span: (time, time), messages: (sequence, sequence) };
+            let seen = fields.entry(sample.field).or_insert_with(fresh);
+            seen.count += 1;
+            seen.span = widened(seen.span, time);
+            seen.messages.1 = sequence + 1;
+            span = Some(span.map_or((time, time), |span| widened(span, time)));
+        }
+        let Some(span) = span else { return };
+        self.last.insert(batch.writer, span);
+        let waiting = |gap: &&mut LostGap| gap.after.is_none() && gap.writer == Some(batch.writer);
+        self.gaps.iter_mut().filter(waiting).for_each(|gap| gap.after = Some(span.1));
+    }
+
     /// The segment's last records could not be read: what they held ends where the next segment begins.
     fn end_at(&mut self, next: &[u8]) {
         let Some(lost) = self.unreadable.last_mut().filter(|lost| lost.after.is_none()) else { return };
@@ -75,7 +126,8 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
     let loss = loss_of(shared, &log, &segment);
     let used = loss.records();
     if used > 0 {
-        let mut payload = gap_record(&loss, sequence);
+        let start = ProducerStart { life: shared.life, first: shared.first_sequence };
+        let mut payload = gap_record(&loss, start, sequence);
         record::put_life(&mut payload, shared.life);
         let ticket = log.append_into_headroom(Record::new(FRAME_KIND, Bytes::from(payload))).await;
         let offset = match ticket {
@@ -179,12 +231,10 @@ fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
                     let begins = if loss.unreadable.is_empty() { message.sequence } else { from };
                     let (first, _) = *loss.messages.get_or_insert((begins, 0));
                     loss.messages = Some((first, message.sequence + 1));
-                    count(shared, &mut loss, &mut decoder, &message, before);
+                    count(shared, &mut loss, &mut decoder, &message);
                 }
                 if message.kind == MessageKind::Data && message.span != (0, 0) {
                     before = before.max(Some(message.span.1));
-                    let waiting = loss.gaps.iter_mut().filter(|gap| gap.after.is_none());
-                    waiting.for_each(|gap| gap.after = Some(message.span.1));
                     let open = loss.unreadable.iter_mut().filter(|lost| lost.after.is_none());
                     open.for_each(|lost| lost.after = Some(message.span.1));
                 }
@@ -194,18 +244,12 @@ fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
     loss
 }
 
-fn count(
-    shared: &Shared,
-    loss: &mut Loss,
-    decoder: &mut Decoder,
-    message: &Message<'_>,
-    before: Option<i64>,
-) {
+fn count(shared: &Shared, loss: &mut Loss, decoder: &mut Decoder, message: &Message<'_>) {
     let received = match message.kind {
         MessageKind::Data | MessageKind::MetaData => decoder.decode(message.body, &NoDataSets),
         MessageKind::Gap => {
-            let (sequence, body) = (message.sequence, message.body.to_vec());
-            loss.gaps.push(LostGap { sequence, body, before, after: None });
+            let gap = LostGap::new(loss, message);
+            loss.gaps.push(gap);
             return;
         }
     };
@@ -213,13 +257,7 @@ fn count(
     match received {
         Ok(Received::Data(network)) => {
             for data in &network.messages {
-                let fields = loss.fields.entry(data.batch.writer).or_default();
-                for sample in &data.batch.samples {
-                    let time = sample.source_timestamp.or(sample.server_timestamp);
-                    let time = time.map_or(message.span.0, DateTime::ticks);
-                    let seen = fields.entry(sample.field).or_insert((0, time, time));
-                    *seen = (seen.0 + 1, seen.1.min(time), seen.2.max(time));
-                }
+                loss.batch(&data.batch, message);
             }
         }
         Ok(Received::MetaData(found)) => {
@@ -237,7 +275,7 @@ fn count(
 
 /// Old descriptions and gap records that were in the segment, then a record for each writer that lost something.
 /// Each also tells which messages will never come.
-fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
+fn gap_record(loss: &Loss, start: ProducerStart, sequence: u64) -> Vec<u8> {
     let mut fresh: Vec<GapMessage> =
         loss.fields.iter().map(|(key, fields)| writer_gap(*key, fields)).collect();
     if let Some(messages) = loss.messages {
@@ -245,10 +283,14 @@ fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
             fresh.push(nothing_lost());
         }
         // Each: when some of these came, no writer's counts are known any more.
-        fresh.iter_mut().for_each(|gap| gap.messages.push(messages));
+        for gap in &mut fresh {
+            gap.messages.push(messages);
+            gap.start = Some(start);
+        }
     }
     let old = loss.old_descriptions.iter().map(|body| (MessageKind::MetaData, body.clone()));
-    fresh.splice(0..0, loss.unreadable.iter().map(unreadable_gap));
+    let damage = (!loss.unreadable.is_empty()).then(|| damage_below(loss.next_sequence));
+    fresh.splice(0..0, loss.unreadable.iter().map(unreadable_gap).chain(damage));
     let again = loss.gaps.iter().map(|gap| (MessageKind::Gap, told_again(gap)));
     let fresh = fresh.iter().map(|gap| (MessageKind::Gap, serde_json::to_vec(gap).unwrap_or_default()));
     let mut out = record::begin();
@@ -260,7 +302,7 @@ fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
     out
 }
 
-/// The same record at another place: its bounds must not depend on where it stands any more.
+/// The same record at another place. A bound that stays open is that of the hole in the numbers where it stood first.
 fn told_again(lost: &LostGap) -> Vec<u8> {
     let Ok(mut gap) = serde_json::from_slice::<GapMessage>(&lost.body) else { return lost.body.clone() };
     gap.again.push(lost.sequence);
@@ -269,11 +311,15 @@ fn told_again(lost: &LostGap) -> Vec<u8> {
     serde_json::to_vec(&gap).unwrap_or_default()
 }
 
-fn writer_gap(key: WriterKey, fields: &BTreeMap<u16, (u64, i64, i64)>) -> GapMessage {
-    let count = fields.values().map(|seen| seen.0).sum();
-    let from = fields.values().map(|seen| seen.1).min();
-    let to = fields.values().map(|seen| seen.2).max();
-    let list = fields.iter().map(|(field, seen)| FieldGap { field: *field, count: Some(seen.0) });
+fn writer_gap(key: WriterKey, fields: &BTreeMap<u16, FieldLoss>) -> GapMessage {
+    let count = fields.values().map(|seen| seen.count).sum();
+    let from = fields.values().map(|seen| seen.span.0).min();
+    let to = fields.values().map(|seen| seen.span.1).max();
+    let list = fields.iter().map(|(field, seen)| FieldGap {
+        field: *field,
+        count: Some(seen.count),
+        messages: Some(seen.messages),
+    });
     GapMessage::from(GapRecord {
         scope: GapScope::Writer { group: key.group, writer: key.writer, fields: Some(list.collect()) },
         from: from.map(DateTime::from_ticks),
@@ -282,6 +328,10 @@ fn writer_gap(key: WriterKey, fields: &BTreeMap<u16, (u64, i64, i64)>) -> GapMes
         hop: Hop::Edge,
         count: Some(count),
     })
+}
+
+fn widened(span: (i64, i64), time: i64) -> (i64, i64) {
+    (span.0.min(time), span.1.max(time))
 }
 
 /// What could not even be read: nobody knows how many values.
@@ -295,6 +345,19 @@ fn unreadable_gap(lost: &Unreadable) -> GapMessage {
         hop: Hop::Edge,
         count: None,
     })
+}
+
+/// Whatever below a number never came and has no other cause, damage took it: also the record that told its cause.
+pub(crate) fn damage_below(to: u64) -> GapMessage {
+    let record = GapRecord {
+        scope: GapScope::Producer,
+        from: None,
+        to: None,
+        reason: GapReason::Corruption,
+        hop: Hop::Edge,
+        count: None,
+    };
+    GapMessage { messages: vec![(0, to)], ..GapMessage::from(record) }
 }
 
 /// Messages went, and no value with them: descriptions, or gap records that are told again.
@@ -317,10 +380,11 @@ mod tests {
     fn the_record_of_each_writer_tells_which_messages_never_come() {
         let mut loss = Loss { messages: Some((3, 9)), ..Loss::default() };
         for writer in [1, 2] {
-            let fields = BTreeMap::from([(0, (4, 10, 20))]);
+            let lost = FieldLoss { count: 4, span: (10, 20), messages: (3, 8) };
+            let fields = BTreeMap::from([(0, lost)]);
             loss.fields.insert(WriterKey { group: 1, writer }, fields);
         }
-        let record = gap_record(&loss, 40);
+        let record = gap_record(&loss, ProducerStart { life: 1, first: 0 }, 40);
         let told = record::entries(&record).into_iter().flatten().flatten().map(|entry| {
             let Entry::Message(message) = entry else { panic!("{entry:?} is no message") };
             let gap: GapMessage = serde_json::from_slice(message.body).expect("a gap record");
@@ -328,5 +392,50 @@ mod tests {
         });
         let expected = [(40, Some(4), vec![(3, 9)]), (41, Some(4), vec![(3, 9)])];
         assert_eq!(told.collect::<Vec<_>>(), expected, "else one counts what came, as if it were missing");
+    }
+
+    #[test]
+    fn a_gap_record_that_is_given_up_keeps_bounds_of_its_own_writer_alone() {
+        let writer = |writer| WriterKey { group: 1, writer };
+        let gap: GapMessage = GapRecord {
+            scope: GapScope::writer(writer(2)),
+            from: None,
+            to: None,
+            reason: GapReason::Disconnection,
+            hop: Hop::Field,
+            count: None,
+        }
+        .into();
+        let body = serde_json::to_vec(&gap).expect("is JSON");
+        let message = |sequence, kind, body| Message {
+            sequence,
+            kind,
+            uadp: kind == MessageKind::Data,
+            values: 1,
+            span: (0, 0),
+            body,
+        };
+        let mut loss = Loss::default();
+        let batch = |loss: &mut Loss, sequence, key, times: &[i64]| {
+            let mut batch = SampleBatch::new(key, gemba_model::ConfigurationVersion { major: 1, minor: 1 });
+            batch.samples.extend(times.iter().map(|time| gemba_model::Sample {
+                source_timestamp: Some(DateTime::from_ticks(*time)),
+                ..gemba_model::Sample::default()
+            }));
+            loss.batch(&batch, &message(sequence, MessageKind::Data, &[]));
+        };
+        let tell = |loss: &mut Loss, sequence| {
+            let gap = LostGap::new(loss, &message(sequence, MessageKind::Gap, &body));
+            loss.gaps.push(gap);
+        };
+        batch(&mut loss, 0, writer(1), &[900, 901]);
+        tell(&mut loss, 1);
+        batch(&mut loss, 2, writer(1), &[902]);
+        batch(&mut loss, 3, writer(2), &[20, 24]);
+        tell(&mut loss, 4);
+        let bounds: Vec<_> = loss.gaps.iter().map(|gap| (gap.before, gap.after)).collect();
+        assert_eq!(bounds, [(None, Some(24)), (Some(20), None)], "the historian knows the rest");
+        let again: GapMessage = serde_json::from_slice(&told_again(&loss.gaps[0])).expect("is JSON");
+        assert_eq!((again.record.from, again.again), (None, vec![1]));
     }
 }

@@ -4,8 +4,8 @@ use gemba_api::CursorUpdate;
 use gemba_base::SystemClock;
 use gemba_base::disk::RealDisk;
 use gemba_model::{
-    BuiltInType, ConfigurationVersion, DataSetSource, FieldMetaData, GapMessage, GapRecord, GapScope, Guid,
-    Sample, SampleBatch, Value,
+    BuiltInType, ConfigurationVersion, DataSetSource, FieldMetaData, GapMessage, GapReason, GapRecord,
+    GapScope, Guid, Sample, SampleBatch, Value,
 };
 use gemba_wal::ReadItem;
 
@@ -221,8 +221,48 @@ async fn numbers_of_messages_that_damage_took_are_not_given_again() {
     std::fs::write(&newest, bytes.iter().map(|byte| !byte).collect::<Vec<u8>>()).expect("can be written");
     rig.open();
     rig.queue().publish(delivery(400..401, 40)).await.expect("taken");
-    let numbers: Vec<u64> = rig.messages().iter().map(|message| message.0).collect();
+    let messages = rig.messages();
+    let numbers: Vec<u64> = messages.iter().map(|message| message.0).collect();
     assert!(numbers.last().is_some_and(|last| *last > given), "{given} was given, then {numbers:?}");
+    let told = messages.iter().rev().find(|message| message.1 == MessageKind::Gap).expect("a gap record");
+    let gap: GapMessage = serde_json::from_slice(&told.3).expect("a gap record");
+    assert_eq!((gap.record.reason, gap.messages), (GapReason::Corruption, vec![(0, told.0)]));
+    rig.kill().await;
+}
+
+#[tokio::test]
+async fn what_was_given_up_before_a_kill_is_not_given_up_again() {
+    let mut rig = Rig::new(192 << 10);
+    rig.queue().announce(description()).await.expect("taken");
+    for cursor in 0..60_u8 {
+        let first = i64::from(cursor) * 400;
+        rig.queue().publish(delivery(first..first + 400, cursor)).await.expect("taken");
+    }
+    let messages = rig.messages();
+    let ranges = |(_, kind, _, body): &(u64, MessageKind, u32, Vec<u8>)| match kind {
+        MessageKind::Gap => serde_json::from_slice::<GapMessage>(body).expect("a gap record").messages,
+        _ => Vec::new(),
+    };
+    let given_up = messages.iter().flat_map(ranges).map(|(_, to)| to).max().expect("some were given up");
+    // The checkpoint goes with the kill: the log alone says what was given up.
+    rig.kill().await;
+    rig.open();
+    let waiting: u64 = messages.iter().map(|message| u64::from(message.2)).sum();
+    {
+        let state = rig.queue().shared.state.lock();
+        assert_eq!((state.unacknowledged.1, state.values_waiting), (given_up, waiting));
+    }
+    rig.kill().await;
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_large_takes_no_numbers() {
+    let mut rig = Rig::new(1 << 20);
+    rig.queue().announce(description()).await.expect("taken");
+    rig.queue().publish(delivery(0..10_000, 1)).await.expect_err("is larger than a segment");
+    rig.queue().publish(delivery(0..1, 2)).await.expect("taken");
+    let numbers: Vec<u64> = rig.messages().iter().map(|message| message.0).collect();
+    assert_eq!(numbers, [0, 1]);
     rig.kill().await;
 }
 

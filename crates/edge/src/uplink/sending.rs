@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gemba_api::log::properties;
 use gemba_base::Tasks;
 use gemba_iothub::{Identity, MessageProperties, Topics};
-use gemba_model::{DateTime, GapMessage, GapReason, GapRecord, GapScope, Hop, MessageId};
+use gemba_model::{DateTime, MessageId};
 use gemba_net::mqtt::{Client, Event, PublishError};
 use gemba_wal::{Frame, ReadItem, Reader};
 use std::collections::VecDeque;
@@ -159,7 +159,7 @@ impl Sending<'_> {
         for entry in entries() {
             let Entry::Message(message) = entry else { continue };
             if std::mem::take(&mut self.after_damage) {
-                self.damaged(self.due.max(unacknowledged), message.sequence);
+                self.queue.shared.damaged(self.due.max(unacknowledged), message.sequence);
             }
             self.due = message.sequence + 1;
             if message.sequence >= unacknowledged {
@@ -273,30 +273,6 @@ impl Sending<'_> {
             shared.counters.messages_out.add(1);
             shared.counters.bytes_out.add(place.bytes as u64);
         }
-    }
-
-    /// Messages `from..to` cannot be read any more. Which values they held nobody knows; the historian sees between
-    /// which values their numbers are missing.
-    fn damaged(&self, from: u64, to: u64) {
-        let shared = &self.queue.shared;
-        {
-            let mut state = shared.state.lock();
-            if from >= to || to <= state.damage_told {
-                return;
-            }
-            state.damage_told = to;
-        }
-        tracing::error!(from, to, "messages of the edge's queue are damaged; what was in them is lost");
-        let record = GapRecord {
-            scope: GapScope::Producer,
-            from: None,
-            to: None,
-            reason: GapReason::Corruption,
-            hop: Hop::Edge,
-            count: None,
-        };
-        // It becomes durable like all else; nobody needs to wait for it.
-        shared.tell(GapMessage { messages: vec![(from, to)], ..GapMessage::from(record) });
     }
 
     /// Sends the state, if there is room; the next one comes soon.

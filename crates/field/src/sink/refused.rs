@@ -94,7 +94,8 @@ fn gap_of(batch: &SampleBatch) -> GapRecord {
             None => timeless = true,
         }
     }
-    let fields = counts.iter().map(|(field, count)| FieldGap { field: *field, count: Some(*count) });
+    let fields =
+        counts.iter().map(|(field, count)| FieldGap { field: *field, count: Some(*count), messages: None });
     let before = |time: DateTime| DateTime::from_ticks(time.ticks().saturating_sub(1));
     GapRecord {
         scope: GapScope::Writer {

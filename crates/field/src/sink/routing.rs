@@ -103,7 +103,11 @@ impl Routing {
             Some(handles) => {
                 for place in handles.iter().filter_map(|handle| self.places.get(*handle)) {
                     let list = fields.entry(place.data_set as usize).or_insert_with(|| Some(Vec::new()));
-                    list.get_or_insert_default().push(FieldGap { field: place.field, count: None });
+                    list.get_or_insert_default().push(FieldGap {
+                        field: place.field,
+                        count: None,
+                        messages: None,
+                    });
                 }
             }
         }

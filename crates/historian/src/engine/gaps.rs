@@ -2,10 +2,11 @@
 
 use super::sender::Sender;
 use super::{Engine, State};
-use crate::ledger::{Doubt, Gap, Told};
+use crate::ledger::{Doubt, Gap, Ledger, Told};
 use crate::pending::PendingMessage;
-use crate::producers::ProducerKey;
-use gemba_model::{DateTime, GapMessage, GapReason, GapRecord, GapScope, Hop, WriterKey};
+use crate::producers::{Came, Producer, ProducerKey};
+use crate::row::Place;
+use gemba_model::{DateTime, GapMessage, GapReason, GapRecord, GapScope, Hop, ProducerStart, WriterKey};
 use std::sync::Arc;
 
 impl Engine {
@@ -19,11 +20,22 @@ impl Engine {
         doubt: Doubt,
         told: Told,
     ) {
-        let from: Vec<Option<i64>> = ids.iter().map(|id| state.last_time(*id)).collect();
+        let gap = |series: &u64| {
+            let from = state.last_time(*series);
+            (*series, Gap { from, to: None, reason, hop, count: None, closed: false, doubt })
+        };
+        let gaps = ids.iter().map(gap).collect();
+        self.enter(state, told, gaps);
+    }
+
+    fn enter(&self, state: &mut State, told: Told, gaps: Vec<(u64, Gap)>) {
+        // Values that wait may come to lie between what looks like one gap now.
+        let some_wait = !state.pending.is_empty();
         let ledger = &mut state.ledger;
-        for (&series, from) in ids.iter().zip(from) {
-            let gap = Gap { from, to: None, reason, hop, count: None, closed: false, doubt };
-            ledger.add(series, told, gap, self.options.gaps_max);
+        for (series, gap) in gaps {
+            let is_apart = gap.reason == GapReason::SequenceGap || (some_wait && gap.doubt == Doubt::None);
+            let add = if is_apart { Ledger::add_apart } else { Ledger::add };
+            add(ledger, series, told, gap, self.options.gaps_max);
         }
     }
 
@@ -48,63 +60,86 @@ impl Engine {
 
     /// A gap record of a producer, and what it says about the producer's messages.
     pub(super) fn gap_message(&self, state: &mut State, sender: &Sender, message: GapMessage) {
-        let GapMessage { mut record, messages, again } = message;
+        let GapMessage { mut record, messages, again, start } = message;
+        self.put_back(state, sender, start, &messages);
+        let mut told = sender.told;
         if let Some(key) = sender.key() {
             let producer = Arc::make_mut(&mut state.producers).of(key);
             let is_known = again.iter().any(|number| producer.has(*number));
-            let is_news = producer.misses_some(&messages);
-            let some_came = producer.explain(&messages);
+            // It is told again far behind its place: that is in the hole that its first message left.
+            told = again.first().and_then(|number| producer.hole_of(*number)).unwrap_or(told);
+            // The holes in the numbers know the times.
+            let knows_cause_alone = record.from.is_none() && record.to.is_none() && record.count != Some(0);
+            let holes = if knows_cause_alone { producer.holes_among(&messages) } else { Vec::new() };
+            let is_news = messages.is_empty() || producer.misses_some(&messages);
+            forget_what_came(&mut record, producer, &messages);
+            producer.explain(&messages);
             let settled = producer.take_settled();
             let ledger = &mut state.ledger;
-            if record.from.is_none() && record.to.is_none() && !messages.is_empty() {
-                // It knows the cause alone. The holes in the numbers know the times.
-                let (reason, hop) = (record.reason, record.hop);
-                settled.iter().for_each(|told| ledger.rename(*told, reason, hop));
-                if !is_news || !settled.is_empty() {
-                    return;
-                }
-            }
+            let (reason, hop) = (record.reason, record.hop);
+            holes.iter().for_each(|hole| ledger.attribute(*hole, reason, hop, self.options.gaps_max));
             settled.into_iter().for_each(|told| ledger.retract(told));
-            if is_known {
+            if is_known || !holes.is_empty() || (knows_cause_alone && !is_news) {
                 return;
             }
-            if some_came {
-                // It counts what the producer gave up, and some of that had come already.
-                forget_counts(&mut record);
-            }
         }
-        if !self.waits(state, sender, &record) {
-            self.record(state, &sender.device, sender.key(), &record, sender.told);
+        if !self.waits(state, sender, &record, told) {
+            self.record(state, &sender.device, sender.key(), &record, told);
         }
     }
 
-    /// Keeps a record behind the messages that wait for the description of its writer: what it leaves open is
-    /// the time between them.
-    fn waits(&self, state: &mut State, sender: &Sender, record: &GapRecord) -> bool {
-        let GapScope::Writer { writer, .. } = record.scope else { return false };
-        let is_open = record.from.is_none() || record.to.is_none();
+    /// What a producer gives up may show that it was put back to an older state, though its numbers went on beyond those
+    /// that had come: whatever it had not delivered before is gone.
+    fn put_back(
+        &self,
+        state: &mut State,
+        sender: &Sender,
+        start: Option<ProducerStart>,
+        messages: &[(u64, u64)],
+    ) {
+        let (Some(key), Some(start)) = (sender.key(), start) else { return };
+        let producer = Arc::make_mut(&mut state.producers).of(key);
+        if !producer.shows_put_back(start, messages) {
+            return;
+        }
+        let (reason, hop) = (GapReason::EdgeRestart, Hop::Edge);
+        let holes = producer.holes_among(messages);
+        if holes.is_empty() {
+            self.producer_gap(state, key, reason, hop, Doubt::None, sender.told);
+        }
+        let ledger = &mut state.ledger;
+        holes.iter().for_each(|hole| ledger.attribute(*hole, reason, hop, self.options.gaps_max));
+    }
+
+    /// Keeps a record until the description of its writer comes, by which its series are known.
+    fn waits(&self, state: &mut State, sender: &Sender, record: &GapRecord, told: Told) -> bool {
+        let GapScope::Writer { group, writer, fields } = &record.scope else { return false };
+        let key = WriterKey { group: *group, writer: *writer };
+        let is_described = state.descriptions.current(&sender.device, key).is_some();
+        let is_about_some = fields.as_ref().is_none_or(|fields| !fields.is_empty());
         let has_room = state.pending.bytes() < self.options.pending_bytes_max;
-        if !(is_open && has_room) {
+        if is_described || !is_about_some || !has_room {
             return false;
         }
-        let Some(writer) = state.pending.behind(&sender.device, writer) else { return false };
         let Ok(body) = serde_json::to_vec(record) else { return false };
         Arc::make_mut(&mut state.pending).push(PendingMessage {
-            place: sender.place,
+            place: Place::new(told.partition, told.offset, DateTime::from_ticks(told.at)),
             device: sender.device.clone(),
             producer: sender.key().cloned(),
             encoding: None,
             body: body.into(),
-            writer,
+            writer: *writer,
             values: 0,
         });
         true
     }
 
-    /// The messages before a record that waited are stored.
-    pub(super) fn waiting_gap(&self, state: &mut State, message: &PendingMessage, told: Told) {
+    /// The description for which a record waited has come. The record stays where it was told.
+    pub(super) fn waiting_gap(&self, state: &mut State, message: &PendingMessage) {
+        let Place { partition, offset, received: at } = message.place;
         // We wrote it ourselves.
         if let Ok(record) = serde_json::from_slice::<GapRecord>(&message.body) {
+            let told = Told { at, partition, offset };
             self.record(state, &message.device, message.producer.as_ref(), &record, told);
         }
     }
@@ -118,20 +153,16 @@ impl Engine {
         told: Told,
     ) {
         let targets = targets(state, device, key, record);
-        let (from, to) = (record.from.map(DateTime::ticks), record.to.map(DateTime::ticks));
         let gaps: Vec<(u64, Gap)> = targets
             .into_iter()
             .map(|(series, count)| {
-                let from = from.or_else(|| state.last_time(series));
+                let (from, to) = bounds(state, series, record, told);
                 let (reason, hop) = (record.reason, record.hop);
                 let closed = to.is_some();
                 (series, Gap { from, to, reason, hop, count, closed, doubt: Doubt::None })
             })
             .collect();
-        let ledger = &mut state.ledger;
-        for (series, gap) in gaps {
-            ledger.add(series, told, gap, self.options.gaps_max);
-        }
+        self.enter(state, told, gaps);
     }
 
     /// A message that nobody can read: what it held is lost.
@@ -192,10 +223,28 @@ impl Engine {
     }
 }
 
-fn forget_counts(record: &mut GapRecord) {
+/// Bounds for one series: those of the record, else those of the hole in which it was told, else the newest value and
+/// none. A beginning that lies behind the end is not known.
+fn bounds(state: &State, series: u64, record: &GapRecord, told: Told) -> (Option<i64>, Option<i64>) {
+    let (from, to) = (record.from.map(DateTime::ticks), record.to.map(DateTime::ticks));
+    let hole = state.ledger.hole(told, series);
+    let to = to.or(hole.and_then(|(_, to)| to));
+    let from = from.or_else(|| hole.map_or_else(|| state.last_time(series), |(from, _)| from));
+    (from.filter(|from| to.is_none_or(|to| *from <= to)), to)
+}
+
+/// Some of the messages that a producer gave up came after all: what was in them is not missing.
+fn forget_what_came(record: &mut GapRecord, producer: &Producer, messages: &[(u64, u64)]) {
+    if messages.is_empty() || producer.came(messages) == Came::Nothing {
+        return;
+    }
     record.count = record.count.filter(|count| *count == 0);
     if let GapScope::Writer { fields: Some(fields), .. } = &mut record.scope {
-        fields.iter_mut().for_each(|field| field.count = None);
+        fields.retain_mut(|field| {
+            let came = producer.came(field.messages.as_ref().map_or(messages, std::slice::from_ref));
+            field.count = field.count.filter(|_| came == Came::Nothing);
+            came != Came::All
+        });
     }
 }
 

@@ -148,9 +148,9 @@ impl Engine {
     /// Finds the account of the message's number; a new one when the producer was put back to an older state.
     fn resolve(&self, state: &mut State, sender: &mut Sender) {
         let Some((key, sequence)) = sender.account.take() else { return };
-        let epoch = key.epoch;
+        let first = key.clone();
         let key = state.producers.resolve(key, sequence, sender.life);
-        if key.epoch != epoch && !state.producers.knows(&key) {
+        if key != first && !state.producers.knows(&key) {
             self.problems.set(
                 &*self.clock,
                 "GMB-HIS-012",
@@ -163,7 +163,7 @@ impl Engine {
                 3,
             );
             self.producer_gap(state, &key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
-            Arc::make_mut(&mut state.producers).begin(&key, sequence);
+            Arc::make_mut(&mut state.producers).branch(&first, &key, sequence);
         }
         sender.account = Some((key, sequence));
     }
@@ -216,12 +216,19 @@ impl Engine {
             // What the old epoch had not delivered is gone with the edge's state.
             self.producer_gap(state, key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
         }
+        let is_after_hole = matches!(arrival, Arrival::AfterHole(_));
         if doubtful {
             let ids = state.descriptions.series_of_producer(&key.device, &key.producer);
-            let stands = matches!(arrival, Arrival::AfterHole(_));
-            state.ledger.settle(&ids, Doubt::LogLoss, stands);
-        } else if matches!(arrival, Arrival::AfterHole(_)) {
+            let ledger = &mut state.ledger;
+            if is_after_hole {
+                ledger.confirm_loss(&ids, sender.told, self.options.gaps_max);
+            } else {
+                ledger.settle(&ids, Doubt::LogLoss, false);
+            }
+        } else if is_after_hole {
             self.producer_gap(state, key, GapReason::SequenceGap, Hop::Hub, Doubt::None, sender.told);
+        }
+        if is_after_hole {
             Arc::make_mut(&mut state.producers).of(key).reveal(*sequence, sender.told);
         }
         let producers = Arc::make_mut(&mut state.producers);
@@ -307,12 +314,7 @@ impl Engine {
         let mut still: Vec<PendingMessage> = Vec::new();
         for mut message in waiting {
             let Some(encoding) = message.encoding else {
-                if let Some(before) = still.last() {
-                    message.writer = before.writer;
-                    still.push(message);
-                    continue;
-                }
-                self.waiting_gap(state, &message, sender.told);
+                self.waiting_gap(state, &message);
                 continue;
             };
             let descriptions = Arc::clone(&state.descriptions);

@@ -1,6 +1,7 @@
 //! The store against a plain model, under re-delivery, disorder, crashes and full disks.
 
 mod damage;
+mod gaps;
 mod house;
 mod merging;
 mod model;
@@ -302,7 +303,7 @@ fn a_hole_that_a_gap_record_accounts_for_has_one_entry_with_its_cause() {
         scope: GapScope::Writer {
             group: WRITER.group,
             writer: WRITER.writer,
-            fields: Some(vec![FieldGap { field: 0, count: Some(2) }]),
+            fields: Some(vec![FieldGap { field: 0, count: Some(2), messages: None }]),
         },
         from: Some(at(30)),
         to: Some(at(40)),
@@ -310,7 +311,7 @@ fn a_hole_that_a_gap_record_accounts_for_has_one_entry_with_its_cause() {
         hop: Hop::Edge,
         count: Some(2),
     };
-    let mut gap = GapMessage { record, messages: vec![(3, 5)], again: Vec::new() };
+    let mut gap = GapMessage { messages: vec![(3, 5)], ..GapMessage::from(record) };
     house.log.append(0, edge.gap_message(&gap));
     gap.again.push(5);
     house.log.append(0, edge.gap_message(&gap));

@@ -1,5 +1,6 @@
 //! A sorted map in pieces that its clones share: a clone costs a pointer for each piece, a change copies one of them.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Entries of a piece at most.
@@ -103,12 +104,14 @@ impl<K: Ord + Copy, V: Clone> Pieces<K, V> {
         self.pieces.iter().flat_map(|piece| piece.iter()).map(|(key, value)| (key, value))
     }
 
-    /// Entries from a key on.
-    pub(crate) fn iter_from(&self, key: &K) -> impl Iterator<Item = (&K, &V)> {
-        let (piece, place) = self.find(key);
+    /// Entries with keys of a range, in order.
+    pub(crate) fn range(&self, keys: RangeInclusive<K>) -> impl Iterator<Item = (&K, &V)> {
+        let (first, last) = keys.into_inner();
+        let (piece, place) = self.find(&first);
         let place = place.unwrap_or_else(|place| place);
         let pieces = self.pieces.get(piece..).unwrap_or_default();
-        pieces.iter().flat_map(|piece| piece.iter()).skip(place).map(|(key, value)| (key, value))
+        let rest = pieces.iter().flat_map(|piece| piece.iter()).skip(place);
+        rest.take_while(move |(key, _)| *key <= last).map(|(key, value)| (key, value))
     }
 }
 
@@ -137,8 +140,9 @@ mod tests {
             }
             assert!(pieces.iter().eq(&plain));
             assert!(pieces.iter().rev().eq(plain.iter().rev()));
-            let middle = random.below(6_000) as u32;
-            assert!(pieces.iter_from(&middle).eq(plain.range(middle..)));
+            let from = random.below(6_000) as u32;
+            let some = from..=from + 700;
+            assert!(pieces.range(some.clone()).eq(plain.range(some)));
             assert!(pieces.pieces.iter().all(|piece| (1..=PIECE).contains(&piece.len())));
         }
     }

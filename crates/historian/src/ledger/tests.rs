@@ -10,8 +10,8 @@ fn row(series: u64, time: i64, status: u32) -> RowRef<'static> {
         time,
         source: Some(time),
         server: None,
-        received: 0,
-        offset: 0,
+        received: 100,
+        offset: 100,
         partition: 0,
         status,
         source_pico: 0,
@@ -141,15 +141,52 @@ fn pages_follow_each_other_and_the_bound_counts_what_it_takes() {
 #[test]
 fn a_hole_in_the_numbers_takes_the_cause_that_is_told_later() {
     let mut ledger = Ledger::default();
-    ledger.add(1, told(1), open(10, GapReason::SequenceGap, None), MAX);
+    let hole = |from| Gap { hop: Hop::Hub, ..open(from, GapReason::SequenceGap, None) };
+    ledger.add(1, told(1), hole(10), MAX);
     ledger.value_came(&row(1, 20, 0));
-    ledger.add(1, told(2), open(20, GapReason::SequenceGap, None), MAX);
-    ledger.rename(told(1), GapReason::Corruption, Hop::Edge);
+    ledger.add(1, told(2), hole(20), MAX);
+    ledger.attribute(told(1), GapReason::Corruption, Hop::Edge, MAX);
+    ledger.retract(told(1));
     check(
         &ledger,
         expect![[r#"
             1 Some(20)..None sequence-gap None closed=false
             1 Some(10)..Some(20) corruption None closed=true
+        "#]],
+    );
+}
+
+#[test]
+fn holes_in_the_numbers_stay_apart_because_each_may_be_taken_back() {
+    let mut ledger = Ledger::default();
+    for at in [1, 2] {
+        let hole = Gap { hop: Hop::Hub, ..open(10, GapReason::SequenceGap, None) };
+        ledger.add_apart(1, told(at), hole, MAX);
+    }
+    ledger.attribute(told(2), GapReason::Corruption, Hop::Edge, MAX);
+    assert_eq!(ledger.hole(told(2), 1), Some((Some(10), None)));
+    ledger.retract(told(2));
+    ledger.value_came(&row(1, 20, 0));
+    check(
+        &ledger,
+        expect![[r#"
+            1 Some(10)..Some(20) corruption None closed=true
+            1 Some(10)..Some(20) sequence-gap None closed=true
+        "#]],
+    );
+}
+
+#[test]
+fn a_value_from_before_a_gap_begins_it_and_a_new_log_has_only_later_ones() {
+    let mut ledger = Ledger::default();
+    ledger.add(1, told(200), open(10, GapReason::Disconnection, None), MAX);
+    ledger.value_came(&row(1, 15, 0));
+    assert!(ledger.has_open(1));
+    ledger.value_came(&RowRef { received: 300, ..row(1, 30, 0) });
+    check(
+        &ledger,
+        expect![[r#"
+            1 Some(15)..Some(30) disconnection None closed=true
         "#]],
     );
 }

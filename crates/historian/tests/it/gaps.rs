@@ -38,7 +38,7 @@ async fn records_become_entries_of_their_series_and_values_end_them() {
     house.log.append(0, edge.data(&one, &Batch::of(&one).value(0, 10, 1.0).value(1, 11, 1.0).0));
     house.log.append(0, edge.data(&two, &Batch::of(&two).value(0, 12, 1.0).0));
     house.log.append(0, edge.gap(&record(GapScope::Producer, GapReason::EdgeRestart, None)));
-    let fields = Some(vec![FieldGap { field: 1, count: Some(4) }]);
+    let fields = Some(vec![FieldGap { field: 1, count: Some(4), messages: None }]);
     let scope = GapScope::Writer { group: 1, writer: 1, fields };
     house.log.append(0, edge.gap(&record(scope, GapReason::Drop, None)));
     let recovered = GapRecord {
