@@ -95,8 +95,6 @@ pub(crate) struct Shared {
     /// This start of the edge. A copy of the data directory that is put back gives numbers anew, in another life:
     /// by that the historian tells them from those that were given before.
     pub(crate) life: u64,
-    /// The first number that it gives.
-    first_sequence: u64,
     pub(crate) counters: Counters,
     pub(crate) field_report: Mutex<Option<StageReport>>,
     /// Why the hub cannot be reached, if so.
@@ -216,7 +214,6 @@ impl StoreAndForward {
         let Recovered { log, checkpoint, announced, values_waiting, left_out } =
             replay::recover(&options, disk.clone(), clock.clone())?;
         let writer = Writer::new(&options.producer, checkpoint.next_sequence);
-        let first_sequence = checkpoint.next_sequence;
         let start = (clock.now(), clock.monotonic());
         let state = State {
             ages: options.queue_age_max.map(|limit| Ages::new(limit, start, checkpoint.offset)),
@@ -239,7 +236,6 @@ impl StoreAndForward {
             state: Mutex::new(state),
             epoch: epoch_of(&log),
             life: tasks.random_number(),
-            first_sequence,
             log: Mutex::new(Some(log)),
             counters: Counters::new(metrics),
             field_report: Mutex::new(None),

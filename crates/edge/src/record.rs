@@ -83,6 +83,14 @@ pub(crate) fn put_life(record: &mut Vec<u8>, life: u64) {
     record.extend_from_slice(&life.to_le_bytes());
 }
 
+/// Which start of the edge wrote the record, if it says so.
+pub(crate) fn life(record: &[u8]) -> Option<u64> {
+    entries(record).into_iter().flatten().flatten().find_map(|entry| match entry {
+        Entry::Life(life) => Some(life),
+        Entry::Message(_) | Entry::Cursor { .. } => None,
+    })
+}
+
 /// The same record with its messages numbered from `first` on. A damaged rest is left out, which a record that
 /// was just made does not have.
 pub(crate) fn renumbered(record: &[u8], first: u64) -> Vec<u8> {

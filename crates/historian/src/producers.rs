@@ -131,19 +131,25 @@ impl Producer {
         }
     }
 
-    /// Whether these numbers, given up by a start of the producer, show that it was put back to an older state: from its
-    /// first one on it gave them itself, and some had come from another. True once for each start.
-    pub(crate) fn shows_put_back(&mut self, start: ProducerStart, ranges: &[(u64, u64)]) -> bool {
+    /// Whether messages that were given up show that the producer was put back to an older state: some of their numbers
+    /// had come from another start than the one that gave these. True once for each start.
+    pub(crate) fn shows_put_back(&mut self, starts: &[ProducerStart], ranges: &[(u64, u64)]) -> bool {
+        let ends = starts.iter().skip(1).map(|start| start.first).chain([u64::MAX]);
+        let given = starts.iter().zip(ends).map(|(start, end)| (start.life, (start.first, end)));
+        let again = given.filter(|(life, given)| self.some_came_of_others(*life, *given, ranges));
+        let lives: Vec<u64> =
+            again.map(|(life, _)| life).filter(|life| !self.put_back.contains(life)).collect();
+        lives.iter().for_each(|life| keep(&mut self.put_back, *life));
+        !lives.is_empty()
+    }
+
+    fn some_came_of_others(&self, life: u64, given: (u64, u64), ranges: &[(u64, u64)]) -> bool {
         let ends = self.lives.iter().skip(1).map(|(from, _)| *from).chain([u64::MAX]);
-        let others = self.lives.iter().zip(ends).filter(|((_, life), _)| *life != start.life);
-        let given: Vec<(u64, u64)> = others.map(|((from, _), to)| (*from.max(&start.first), to)).collect();
-        let common = |&(from, to): &(u64, u64)| given.iter().map(move |&(a, b)| (from.max(a), to.min(b)));
-        let shows = ranges.iter().flat_map(common).any(|part| part.0 < part.1 && self.some_came(part));
-        if shows && !self.put_back.contains(&start.life) {
-            keep(&mut self.put_back, start.life);
-            return true;
-        }
-        false
+        let others = self.lives.iter().zip(ends).filter(|((_, other), _)| *other != life);
+        others.map(|((from, _), to)| (given.0.max(*from), given.1.min(to))).any(|(a, b)| {
+            let parts = ranges.iter().map(|&(from, to)| (from.max(a), to.min(b)));
+            parts.filter(|(from, to)| from < to).any(|part| self.some_came(part))
+        })
     }
 
     fn some_came(&self, range: (u64, u64)) -> bool {

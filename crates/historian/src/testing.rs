@@ -24,19 +24,22 @@ pub(crate) struct TestEdge {
     /// When the hub takes the next message; a second later with each.
     pub(crate) now: DateTime,
     pub(crate) is_json: bool,
+    /// The start that gives the messages, if they tell.
+    pub(crate) life: Option<u64>,
 }
 
 pub(crate) const WRITER: WriterKey = WriterKey { group: 1, writer: 1 };
 
 impl TestEdge {
     pub(crate) fn new(device: &str) -> Self {
-        Self { device: device.to_owned(), epoch: 0xE, sequence: 0, now: at(0), is_json: false }
+        Self { device: device.to_owned(), epoch: 0xE, sequence: 0, now: at(0), is_json: false, life: None }
     }
 
     fn message(&mut self, kind: &str, body: Vec<u8>) -> DeviceMessage {
         let id = MessageId { producer: self.device.clone(), epoch: self.epoch, sequence: self.sequence };
         self.sequence += 1;
         self.now = self.now.saturating_add_ticks(SECOND);
+        let life = self.life.map(|life| (properties::LIFE.to_owned(), format!("{life:016x}")));
         let content_type = if self.is_json { properties::JSON } else { properties::UADP };
         DeviceMessage {
             device: self.device.clone(),
@@ -46,7 +49,7 @@ impl TestEdge {
                 (properties::MESSAGE_ID.to_owned(), id.to_string()),
                 (properties::CONTENT_TYPE.to_owned(), content_type.to_owned()),
             ],
-            properties: vec![(properties::KIND.to_owned(), kind.to_owned())],
+            properties: [(properties::KIND.to_owned(), kind.to_owned())].into_iter().chain(life).collect(),
             body: body.into(),
         }
     }

@@ -154,24 +154,24 @@ pub struct GapMessage {
     /// Numbers under which the same record may have come before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<u64>,
-    /// The start of the producer that gave these messages up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<ProducerStart>,
+    /// The starts of the producer that gave these messages, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<ProducerStart>,
 }
 
-/// One start of a producer. What it gives up from its first number on, it gave itself; when something of these numbers
-/// came from another start, the producer was put back to an older state.
+/// One start of a producer, and from which number on it gave messages. When something of these numbers came from
+/// another start, the producer was put back to an older state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProducerStart {
     /// As in the property `gemba-life` of its messages, as a number.
     pub life: u64,
-    /// The first number that it gave.
+    /// The first of the numbers.
     pub first: u64,
 }
 
 impl From<GapRecord> for GapMessage {
     fn from(record: GapRecord) -> Self {
-        Self { record, messages: Vec::new(), again: Vec::new(), start: None }
+        Self { record, messages: Vec::new(), again: Vec::new(), starts: Vec::new() }
     }
 }
 

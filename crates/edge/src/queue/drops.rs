@@ -32,6 +32,8 @@ struct Loss {
     next_sequence: u64,
     /// Numbers of all these messages.
     messages: Option<(u64, u64)>,
+    /// Who gave them.
+    starts: Vec<ProducerStart>,
 }
 
 /// Lost values of one field.
@@ -126,8 +128,7 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
     let loss = loss_of(shared, &log, &segment);
     let used = loss.records();
     if used > 0 {
-        let start = ProducerStart { life: shared.life, first: shared.first_sequence };
-        let mut payload = gap_record(&loss, start, sequence);
+        let mut payload = gap_record(&loss, sequence);
         record::put_life(&mut payload, shared.life);
         let ticket = log.append_into_headroom(Record::new(FRAME_KIND, Bytes::from(payload))).await;
         let offset = match ticket {
@@ -223,6 +224,7 @@ fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
                 loss.end_at(&frame.payload);
                 break 'segment;
             }
+            let life = record::life(&frame.payload);
             for entry in record::entries(&frame.payload).into_iter().flatten().flatten() {
                 let Entry::Message(message) = entry else { continue };
                 loss.next_sequence = loss.next_sequence.max(message.sequence + 1);
@@ -231,6 +233,11 @@ fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
                     let begins = if loss.unreadable.is_empty() { message.sequence } else { from };
                     let (first, _) = *loss.messages.get_or_insert((begins, 0));
                     loss.messages = Some((first, message.sequence + 1));
+                    if let Some(life) =
+                        life.filter(|life| loss.starts.last().is_none_or(|last| last.life != *life))
+                    {
+                        loss.starts.push(ProducerStart { life, first: message.sequence });
+                    }
                     count(shared, &mut loss, &mut decoder, &message);
                 }
                 if message.kind == MessageKind::Data && message.span != (0, 0) {
@@ -275,7 +282,7 @@ fn count(shared: &Shared, loss: &mut Loss, decoder: &mut Decoder, message: &Mess
 
 /// Old descriptions and gap records that were in the segment, then a record for each writer that lost something.
 /// Each also tells which messages will never come.
-fn gap_record(loss: &Loss, start: ProducerStart, sequence: u64) -> Vec<u8> {
+fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
     let mut fresh: Vec<GapMessage> =
         loss.fields.iter().map(|(key, fields)| writer_gap(*key, fields)).collect();
     if let Some(messages) = loss.messages {
@@ -285,7 +292,7 @@ fn gap_record(loss: &Loss, start: ProducerStart, sequence: u64) -> Vec<u8> {
         // Each: when some of these came, no writer's counts are known any more.
         for gap in &mut fresh {
             gap.messages.push(messages);
-            gap.start = Some(start);
+            gap.starts.clone_from(&loss.starts);
         }
     }
     let old = loss.old_descriptions.iter().map(|body| (MessageKind::MetaData, body.clone()));
@@ -384,7 +391,7 @@ mod tests {
             let fields = BTreeMap::from([(0, lost)]);
             loss.fields.insert(WriterKey { group: 1, writer }, fields);
         }
-        let record = gap_record(&loss, ProducerStart { life: 1, first: 0 }, 40);
+        let record = gap_record(&loss, 40);
         let told = record::entries(&record).into_iter().flatten().flatten().map(|entry| {
             let Entry::Message(message) = entry else { panic!("{entry:?} is no message") };
             let gap: GapMessage = serde_json::from_slice(message.body).expect("a gap record");

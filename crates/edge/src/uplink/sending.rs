@@ -152,10 +152,7 @@ impl Sending<'_> {
         let unacknowledged = self.queue.shared.state.lock().unacknowledged.1;
         let first = self.ready.len();
         let entries = || record::entries(&frame.payload).into_iter().flatten().flatten();
-        let life = entries().find_map(|entry| match entry {
-            Entry::Life(life) => Some(life),
-            Entry::Message(_) | Entry::Cursor { .. } => None,
-        });
+        let life = record::life(&frame.payload);
         for entry in entries() {
             let Entry::Message(message) = entry else { continue };
             if std::mem::take(&mut self.after_damage) {

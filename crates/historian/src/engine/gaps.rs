@@ -60,8 +60,8 @@ impl Engine {
 
     /// A gap record of a producer, and what it says about the producer's messages.
     pub(super) fn gap_message(&self, state: &mut State, sender: &Sender, message: GapMessage) {
-        let GapMessage { mut record, messages, again, start } = message;
-        self.put_back(state, sender, start, &messages);
+        let GapMessage { mut record, messages, again, starts } = message;
+        self.put_back(state, sender, &starts, &messages);
         let mut told = sender.told;
         if let Some(key) = sender.key() {
             let producer = Arc::make_mut(&mut state.producers).of(key);
@@ -94,21 +94,22 @@ impl Engine {
         &self,
         state: &mut State,
         sender: &Sender,
-        start: Option<ProducerStart>,
+        starts: &[ProducerStart],
         messages: &[(u64, u64)],
     ) {
-        let (Some(key), Some(start)) = (sender.key(), start) else { return };
+        let Some(key) = sender.key().filter(|_| !starts.is_empty()) else { return };
         let producer = Arc::make_mut(&mut state.producers).of(key);
-        if !producer.shows_put_back(start, messages) {
+        if !producer.shows_put_back(starts, messages) {
             return;
         }
         let (reason, hop) = (GapReason::EdgeRestart, Hop::Edge);
-        let holes = producer.holes_among(messages);
-        if holes.is_empty() {
-            self.producer_gap(state, key, reason, hop, Doubt::None, sender.told);
-        }
-        let ledger = &mut state.ledger;
-        holes.iter().for_each(|hole| ledger.attribute(*hole, reason, hop, self.options.gaps_max));
+        // Behind these numbers: they had come, those of the other start after them had not.
+        let from = messages.iter().map(|(from, _)| *from).min().unwrap_or(0);
+        let hole = producer.holes_among(&[(from, u64::MAX)]).first().copied();
+        let Some(hole) = hole else {
+            return self.producer_gap(state, key, reason, hop, Doubt::None, sender.told);
+        };
+        state.ledger.attribute(hole, reason, hop, self.options.gaps_max);
     }
 
     /// Keeps a record until the description of its writer comes, by which its series are known.

@@ -111,7 +111,7 @@ fn a_first_message_above_zero_follows_a_hole() {
 }
 
 #[test]
-fn numbers_that_came_and_are_given_up_by_a_later_start_that_gave_them_too_show_that_it_was_put_back() {
+fn numbers_that_are_given_up_and_had_come_from_another_start_show_that_the_producer_was_put_back() {
     let key = ProducerKey { device: "d".into(), producer: "p".into(), epoch: 1 };
     let mut producers = Producers::default();
     for (sequence, life) in (0..10).map(|sequence| (sequence, 7)).chain([(40, 8)]) {
@@ -121,9 +121,8 @@ fn numbers_that_came_and_are_given_up_by_a_later_start_that_gave_them_too_show_t
     }
     let producer = producers.of(&key);
     let start = |life, first| ProducerStart { life, first };
-    assert!(!producer.shows_put_back(start(8, 12), &[(5, 30)]), "it gives up what others gave, and came");
-    assert!(!producer.shows_put_back(start(7, 0), &[(5, 30)]), "its own came");
-    assert!(!producer.shows_put_back(start(8, 5), &[(12, 30)]), "none of these came");
-    assert!(producer.shows_put_back(start(8, 5), &[(3, 30)]), "5 to 9 came from another");
-    assert!(!producer.shows_put_back(start(8, 5), &[(3, 30)]), "that is known");
+    assert!(!producer.shows_put_back(&[start(7, 5), start(8, 12)], &[(5, 30)]), "each came from its own");
+    assert!(!producer.shows_put_back(&[start(8, 12)], &[(12, 30)]), "none of these came");
+    assert!(producer.shows_put_back(&[start(9, 5), start(8, 12)], &[(3, 30)]), "5 to 9 came from another");
+    assert!(!producer.shows_put_back(&[start(9, 5)], &[(3, 30)]), "that is known");
 }

@@ -1,7 +1,7 @@
 //! Where a gap begins and ends, and when it is none.
 
 use super::*;
-use gemba_model::{DataSetMetaData, WriterKey};
+use gemba_model::{DataSetMetaData, ProducerStart, WriterKey};
 
 const SECOND: WriterKey = WriterKey { group: 1, writer: 2 };
 
@@ -179,4 +179,26 @@ fn a_loss_of_the_log_is_taken_back_when_the_messages_are_sent_again() {
     house.log.append(0, lost);
     house.ingest();
     assert_eq!(entries(&house, 1), []);
+}
+
+#[test]
+fn an_edge_that_was_put_back_and_gave_up_what_it_gave_anew_leaves_a_gap_of_its_own() {
+    let mut house = House::new();
+    let mut edge = TestEdge::new("press");
+    edge.life = Some(1);
+    let description = edge.description(WRITER, 1, 2);
+    house.log.append(0, edge.metadata(&description));
+    let first = edge.sequence;
+    for seconds in [10, 11] {
+        house.log.append(0, value(&mut edge, &description, seconds));
+    }
+    // Put back to what it was before these: it gives their numbers anew, and gives that up, before it is heard again.
+    (edge.life, edge.sequence) = (Some(2), first + 4);
+    house.log.append(0, value(&mut edge, &description, 50));
+    let mut given_up = drop_of(&[(0, 4, (first, first + 4))], (first, first + 4));
+    given_up.starts = vec![ProducerStart { life: 2, first }];
+    house.log.append(0, edge.gap_message(&given_up));
+    house.ingest();
+    let gone = (GapReason::EdgeRestart, Some(11), Some(50), None);
+    assert_eq!(entries(&house, 1), [gone, (GapReason::Drop, Some(20), Some(30), None)]);
 }
