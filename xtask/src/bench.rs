@@ -68,7 +68,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let profile = value("--profile").unwrap_or_else(|| "release".to_owned());
     peers::set_up_for_bench()?;
-    let binary = binary(&profile)?;
+    let Programs { gemba: binary, examples } = Programs::build(&profile)?;
     let mut report = Report::default();
     if wanted("idle") {
         report.chain.push(idle(&binary)?);
@@ -78,13 +78,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         report.chain.push(measure(&binary, load, Duration::from_secs(seconds))?);
     }
     if wanted("hub") {
-        report.hub = Some(hub::measure(&profile)?);
+        report.hub = Some(hub::measure(&examples)?);
     }
     if wanted("clients") {
         report.clients = clients::measure(&binary, seconds.min(10))?;
     }
     if wanted("stores") {
-        report.stores = Some(stores::measure(&profile)?);
+        report.stores = Some(stores::measure(&examples)?);
     }
     if args.iter().any(|arg| arg == "--json") {
         run::say(&serde_json::to_string_pretty(&report.json())?);
@@ -137,10 +137,23 @@ impl Report {
     }
 }
 
-fn binary(profile: &str) -> Result<PathBuf> {
-    run::cargo(&["build", "--profile", profile, "-p", "gemba", "--bin", "gemba"])?;
-    let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(run::target().join(folder).join("gemba"))
+/// Where the programs lie that are measured.
+struct Programs {
+    gemba: PathBuf,
+    /// The folder of `serve` and `load` of the hub, and `ingest` of the historian.
+    examples: PathBuf,
+}
+
+impl Programs {
+    /// Builds all with one command: several would build what they share several times, each with other features.
+    fn build(profile: &str) -> Result<Self> {
+        let mut arguments = vec!["build", "--profile", profile, "--bin", "gemba"];
+        arguments.extend(["-p", "gemba", "-p", "gemba-hub", "-p", "gemba-historian"]);
+        arguments.extend(["--example", "serve", "--example", "load", "--example", "ingest"]);
+        run::cargo(&arguments)?;
+        let folder = run::target().join(if profile == "dev" { "debug" } else { profile });
+        Ok(Self { gemba: folder.join("gemba"), examples: folder.join("examples") })
+    }
 }
 
 fn idle(binary: &std::path::Path) -> Result<Figure> {

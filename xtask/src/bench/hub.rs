@@ -60,10 +60,8 @@ pub(super) struct Figures {
     fdatasync_cpu_micros: f64,
 }
 
-/// Measures both servers. `profile` is that of the binaries.
-pub(super) fn measure(profile: &str) -> Result<Figures> {
-    run::cargo(&["build", "--profile", profile, "-p", "gemba-hub", "--examples"])?;
-    let programs = run::target().join(if profile == "dev" { "debug" } else { profile }).join("examples");
+/// Measures both servers. `programs` is the folder of `serve` and `load`.
+pub(super) fn measure(programs: &Path) -> Result<Figures> {
     let path = std::env::temp_dir().join(format!("gemba-bench-hub-{}", std::process::id()));
     let folder = Folder::new(path)?;
     let hub = hub(&programs.join("serve"), &folder.0)?;

@@ -3,7 +3,7 @@
 use crate::{peers, root, run};
 use anyhow::{Context, Result};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Days of the measurement's plant that the stores get: 333,000 samples each.
@@ -25,16 +25,17 @@ impl Drop for Scratch {
     }
 }
 
-/// Runs the historian's measurement, then gives its files to the others.
-pub(super) fn measure(profile: &str) -> Result<Figures> {
+/// Runs the historian's measurement, then gives its files to the others. `programs` is the folder of `ingest`.
+pub(super) fn measure(programs: &Path) -> Result<Figures> {
     let scratch = Scratch(std::env::temp_dir().join(format!("gemba-bench-stores-{}", std::process::id())));
     std::fs::create_dir_all(&scratch.0)?;
     let samples = scratch.0.join("samples").display().to_string();
     run::say("historian: 30 days of 10,000 series …");
-    let mut historian = ingest(profile, &["30"])?;
+    let mut historian = ingest(programs, &["30"])?;
     run::say("historian: with both timestamps, to 100 ns …");
-    historian.extend(ingest(profile, &["30", "both"])?.into_iter().map(|line| format!("both times: {line}")));
-    ingest(profile, &[DAYS, "keep", &samples])?;
+    historian
+        .extend(ingest(programs, &["30", "both"])?.into_iter().map(|line| format!("both times: {line}")));
+    ingest(programs, &[DAYS, "keep", &samples])?;
     let python = peers::folder().join("python/bin/python");
     if !python.is_file() {
         run::say("Python is not installed: no other stores");
@@ -50,18 +51,8 @@ pub(super) fn measure(profile: &str) -> Result<Figures> {
     Ok(Figures { historian, stores })
 }
 
-fn ingest(profile: &str, arguments: &[&str]) -> Result<Vec<String>> {
-    let mut command = run::cargo_command(&[
-        "run",
-        "-q",
-        "--profile",
-        profile,
-        "-p",
-        "gemba-historian",
-        "--example",
-        "ingest",
-        "--",
-    ]);
+fn ingest(programs: &Path, arguments: &[&str]) -> Result<Vec<String>> {
+    let mut command = Command::new(programs.join("ingest"));
     Ok(run::output(command.args(arguments))?.lines().map(str::to_owned).collect())
 }
 
