@@ -8,6 +8,7 @@ mod foreign;
 mod load;
 mod peer;
 mod personalities;
+mod renewed;
 mod server_access;
 mod server_nodes;
 mod server_values;
