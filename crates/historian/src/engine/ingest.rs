@@ -207,12 +207,13 @@ impl Engine {
     fn account(&self, state: &mut State, sender: &Sender) {
         let Some((key, sequence)) = &sender.account else { return };
         let mut arrival = state.producers.classify(key, *sequence);
+        let is_new_epoch = state.producers.is_new_epoch(key);
         if state.resync && !state.producers.knows(key) {
             Arc::make_mut(&mut state.producers).begin(key, *sequence);
             arrival = Arrival::Due;
         }
         let doubtful = state.producers.is_doubtful(key);
-        if state.producers.is_new_epoch(key) {
+        if is_new_epoch {
             // What the old epoch had not delivered is gone with the edge's state.
             self.producer_gap(state, key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
         }

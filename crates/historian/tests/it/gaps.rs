@@ -139,7 +139,7 @@ async fn messages_of_others_are_none_of_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_between_messages_that_wait_for_their_description_waits_with_them() {
+async fn a_record_between_messages_that_wait_for_their_description_stands_between_them() {
     let mut house = House::new();
     let mut edge = TestEdge::new("press");
     let (old, new) = (edge.description(WRITER, 1, 1), edge.description(WRITER, 2, 1));
@@ -153,6 +153,7 @@ async fn a_record_between_messages_that_wait_for_their_description_waits_with_th
         &house,
         GapQuery::default(),
         &expect![[r#"
+            1 Some(10)..None disconnection field None open
             1 Some(10)..None missing-metadata store None open
         "#]],
     );

@@ -202,3 +202,15 @@ fn an_edge_that_was_put_back_and_gave_up_what_it_gave_anew_leaves_a_gap_of_its_o
     let gone = (GapReason::EdgeRestart, Some(11), Some(50), None);
     assert_eq!(entries(&house, 1), [gone, (GapReason::Drop, Some(20), Some(30), None)]);
 }
+
+#[test]
+fn a_new_epoch_is_a_gap_also_when_the_manifest_was_lost() {
+    let mut house = House::new();
+    let (mut edge, description) = begin(&house);
+    house.ingest();
+    house.engine().state.lock().resync = true;
+    (edge.epoch, edge.sequence) = (0xF, 7);
+    house.log.append(0, value(&mut edge, &description, 50));
+    house.ingest();
+    assert_eq!(entries(&house, 1), [(GapReason::EdgeRestart, Some(10), Some(50), None)]);
+}
