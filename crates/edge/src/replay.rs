@@ -8,7 +8,7 @@ use gemba_base::disk::{self, Disk};
 use gemba_model::{DataSetMetaData, GapMessage, GapReason, Hop, WriterKey};
 use gemba_pubsub::uadp::{Decoder, encode_meta_data};
 use gemba_pubsub::{Limits, NoDataSets, PublisherId, Received};
-use gemba_wal::{Log, ReadItem, Recovery};
+use gemba_wal::{Frame, Log, ReadItem, Recovery};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,18 +116,21 @@ impl Waiting {
         if message.sequence >= self.from {
             self.values += u64::from(message.values);
         }
-        if message.kind != MessageKind::Gap {
-            return;
-        }
-        let Ok(gap) = serde_json::from_slice::<GapMessage>(message.body) else { return };
-        let is_drop = (gap.record.reason, gap.record.hop) == (GapReason::Drop, Hop::Edge);
-        for &(from, to) in gap.messages.iter().filter(|(_, to)| is_drop && *to > self.from) {
+        let Some(gap) = drop_told(message) else { return };
+        for &(from, to) in gap.messages.iter().filter(|(_, to)| *to > self.from) {
             self.given_up = self.given_up.max(to);
             if from >= first {
                 self.values = self.values.saturating_sub(gap.record.count.unwrap_or(0));
             }
         }
     }
+}
+
+/// The gap record in a message, if it tells what the queue itself gave up.
+pub(crate) fn drop_told(message: &Message<'_>) -> Option<GapMessage> {
+    let is_gap = message.kind == MessageKind::Gap;
+    let gap: GapMessage = is_gap.then(|| serde_json::from_slice(message.body).ok()).flatten()?;
+    ((gap.record.reason, gap.record.hop) == (GapReason::Drop, Hop::Edge)).then_some(gap)
 }
 
 /// Takes one record into the state.
@@ -180,8 +183,8 @@ fn checkpoint(disk: &dyn Disk, options: &EdgeOptions, log: &Log) -> Result<Check
     }
 }
 
-/// Offset of the record that begins with this sequence, searched from `from` on.
-pub(crate) fn find_sequence(log: &Log, from: u64, sequence: u64) -> Option<u64> {
+/// The record that begins with this sequence, searched from `from` on.
+pub(crate) fn find_sequence(log: &Log, from: u64, sequence: u64) -> Option<Frame> {
     let mut reader = log.reader(from);
     loop {
         let items = reader.read(READ_BYTES).ok().filter(|items| !items.is_empty())?;
@@ -195,7 +198,7 @@ pub(crate) fn find_sequence(log: &Log, from: u64, sequence: u64) -> Option<u64> 
                     },
                 );
             if first == Some(sequence) {
-                return Some(frame.offset);
+                return Some(frame);
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::replay;
 use bytes::Bytes;
 use gemba_api::UplinkError;
 use gemba_base::{Backoff, Tasks};
-use gemba_wal::{AppendError, Log};
+use gemba_wal::{AppendError, Frame, Log};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -133,9 +133,20 @@ async fn write(shared: &Arc<Shared>, writer: &mut Writer, mut draft: Draft, stop
                 }
             }
             AppendError::Poisoned { .. } | AppendError::Closed => {
-                if let Some(offset) = reopen(shared, draft.first_sequence) {
-                    finish(shared, draft, &payload, offset);
-                    return true;
+                match reopen(shared, draft.first_sequence) {
+                    Some(found) if found.payload == payload => {
+                        finish(shared, draft, &payload, found.offset);
+                        return true;
+                    }
+                    Some(found) => {
+                        // The record of a drop, of which nobody knew whether it reached the disk: it has the numbers.
+                        let used = drops::take_over(shared, &found, draft.first_sequence);
+                        writer.skip(used);
+                        draft.first_sequence += used;
+                        payload = Bytes::from(record::renumbered(&payload, draft.first_sequence));
+                        continue;
+                    }
+                    None => {}
                 }
             }
             AppendError::TooLarge { .. } => {
@@ -203,9 +214,9 @@ fn note(shared: &Shared, error: &AppendError) {
     }
 }
 
-/// Opens a failed log again. Returns the offset of the record that begins with `first_sequence` when it had
-/// reached the disk after all.
-fn reopen(shared: &Shared, first_sequence: u64) -> Option<u64> {
+/// Opens a failed log again. Returns the record that begins with `first_sequence` when one had reached the disk after
+/// all.
+fn reopen(shared: &Shared, first_sequence: u64) -> Option<Frame> {
     // Readers hold the log, too; they let go when they see that it failed.
     *shared.log.lock() = None;
     let folder = replay::log_folder(&shared.options.data);

@@ -4,6 +4,7 @@ use super::{Shared, Work};
 use crate::encoding::Writer;
 use crate::queue::appender::FRAME_KIND;
 use crate::record::{self, Entry, Message, MessageKind};
+use crate::replay;
 use bytes::Bytes;
 use gemba_model::{
     DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, ProducerStart, SampleBatch,
@@ -11,7 +12,7 @@ use gemba_model::{
 };
 use gemba_pubsub::uadp::Decoder;
 use gemba_pubsub::{NoDataSets, Received};
-use gemba_wal::{Log, ReadItem, Record, SegmentInfo};
+use gemba_wal::{Frame, Log, ReadItem, Record, SegmentInfo};
 use std::collections::BTreeMap;
 
 /// What a segment holds that the hub has not acknowledged.
@@ -176,6 +177,28 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
         }
     }
     Some(used)
+}
+
+/// The record of a drop had reached the disk after all, though its writing failed: what it gives up is given up. Returns
+/// how many numbers from `sequence` on it has.
+pub(super) fn take_over(shared: &Shared, found: &Frame, sequence: u64) -> u64 {
+    let mut state = shared.state.lock();
+    let mut next = sequence;
+    for entry in record::entries(&found.payload).into_iter().flatten().flatten() {
+        let Entry::Message(message) = entry else { continue };
+        next = next.max(message.sequence + 1);
+        let Some(gap) = replay::drop_told(&message) else { continue };
+        let to = gap.messages.iter().map(|(_, to)| *to).max().unwrap_or(0);
+        state.unacknowledged.1 = state.unacknowledged.1.max(to);
+        if gap.again.is_empty() {
+            let count = gap.record.count.unwrap_or(0);
+            state.values_waiting = state.values_waiting.saturating_sub(count);
+            shared.counters.values_dropped.add(count);
+        }
+    }
+    state.offset = found.offset + 1;
+    state.next_sequence = next;
+    next - sequence
 }
 
 /// Drops segments whose newest record is older than the age limit.

@@ -18,12 +18,17 @@ struct Rig {
     tasks: Tasks,
     queue: Option<StoreAndForward>,
     bytes_max: u64,
+    disk: Arc<dyn Disk>,
 }
 
 impl Rig {
     fn new(bytes_max: u64) -> Self {
+        Self::on(Arc::new(RealDisk), bytes_max)
+    }
+
+    fn on(disk: Arc<dyn Disk>, bytes_max: u64) -> Self {
         let folder = std::env::temp_dir().join(format!("gemba-edge-{}", gemba_base::random::hex::<6>()));
-        let mut rig = Self { folder, tasks: Tasks::new("test"), queue: None, bytes_max };
+        let mut rig = Self { folder, tasks: Tasks::new("test"), queue: None, bytes_max, disk };
         rig.open();
         rig
     }
@@ -42,7 +47,7 @@ impl Rig {
         self.tasks = Tasks::new("test");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let queue =
-            StoreAndForward::open(options, Arc::new(RealDisk), clock, &Metrics::default(), &self.tasks);
+            StoreAndForward::open(options, self.disk.clone(), clock, &Metrics::default(), &self.tasks);
         self.queue = Some(queue.expect("the queue opens"));
     }
 
@@ -285,5 +290,28 @@ async fn records_keep_their_distance_unless_much_waits_or_the_edge_stops() {
     rig.tasks.stop();
     assert_eq!(waited(&pace, 1).await, Duration::ZERO, "an edge that stops does not wait");
     drop(shared);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_drop_of_which_nobody_knows_whether_it_was_written_costs_no_value() {
+    let disk = gemba_testkit::FaultyDisk::new(1);
+    let mut rig = Rig::on(Arc::new(disk.clone()), 192 << 10);
+    rig.queue().announce(description()).await.expect("taken");
+    for cursor in 0..60_u8 {
+        let first = i64::from(cursor) * 400;
+        // That of the data, or of the record that makes room for it.
+        disk.fail_next_sync();
+        rig.queue().publish(delivery(first..first + 400, cursor)).await.expect("taken in the end");
+    }
+    let messages = rig.messages();
+    let kept: u64 = messages.iter().map(|message| u64::from(message.2)).sum();
+    let told = messages.iter().filter(|message| message.1 == MessageKind::Gap);
+    let gaps = told.map(|message| serde_json::from_slice::<GapMessage>(&message.3).expect("a gap record"));
+    let dropped: u64 = gaps.filter_map(|gap| gap.record.count).sum();
+    assert!(dropped > 0, "the queue is far smaller than what was written");
+    assert_eq!(kept + dropped, 60 * 400, "each value is kept or counted");
+    let numbers: Vec<u64> = messages.iter().map(|message| message.0).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "numbers stay contiguous: {numbers:?}");
     rig.stop().await;
 }
