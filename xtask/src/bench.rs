@@ -70,26 +70,36 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     peers::set_up_for_bench()?;
     let Programs { gemba: binary, examples } = Programs::build(&profile)?;
     let mut report = Report::default();
+    // A part that fails costs the others nothing; it is told at the end.
+    let mut failures = Vec::new();
+    let mut failed = |name: &str, error: anyhow::Error| failures.push(format!("{name}: {error:#}"));
     if wanted("idle") {
-        report.chain.push(idle(&binary)?);
+        idle(&binary).map_or_else(|error| failed("idle", error), |figure| report.chain.push(figure));
     }
     for load in LOADS.iter().filter(|load| wanted(load.name)) {
         run::say(&format!("{}: {} …", load.name, load.what));
-        report.chain.push(measure(&binary, load, Duration::from_secs(seconds))?);
+        let figure = measure(&binary, load, Duration::from_secs(seconds));
+        figure.map_or_else(|error| failed(load.name, error), |figure| report.chain.push(figure));
     }
     if wanted("hub") {
-        report.hub = Some(hub::measure(&examples)?);
+        hub::measure(&examples)
+            .map_or_else(|error| failed("hub", error), |figures| report.hub = Some(figures));
     }
     if wanted("clients") {
-        report.clients = clients::measure(&binary, seconds.min(10))?;
+        let figures = clients::measure(&binary, seconds.min(10));
+        figures.map_or_else(|error| failed("clients", error), |figures| report.clients = figures);
     }
     if wanted("stores") {
-        report.stores = Some(stores::measure(&examples)?);
+        stores::measure(&examples)
+            .map_or_else(|error| failed("stores", error), |figures| report.stores = Some(figures));
     }
     if args.iter().any(|arg| arg == "--json") {
         run::say(&serde_json::to_string_pretty(&report.json())?);
     } else {
         report.print();
+    }
+    if !failures.is_empty() {
+        bail!("not measured: {}", failures.join("; "));
     }
     Ok(())
 }

@@ -3,8 +3,8 @@
 //! The plant has 10 series with a value every 10 s and 9,990 with one every 58 min, over 30 days: a quarter
 //! each random walks with two and with one decimals, noise of full precision, and steps; half of the clocks
 //! have a jitter of 50 ms. Messages are UADP with full DataValues, about 500 each, read from a log in memory.
-//! `cargo run --release -p gemba-historian --example ingest -- [days] [both]`; `both` gives every value a
-//! server timestamp, and both timestamps odd ticks.
+//! `cargo run --release -p gemba-historian --example ingest -- [days] [both] [keep FOLDER]`; `both` gives every
+//! value a server timestamp, and both timestamps odd ticks; the files stay where `keep` says.
 
 #[path = "common/tools.rs"]
 mod common;
@@ -21,7 +21,7 @@ use std::error::Error;
 use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -106,8 +106,9 @@ fn columns(folder: &Path, values: u64, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-async fn run(days: i64, both: bool, out: &mut impl Write) -> Result<()> {
-    let folder = std::env::temp_dir().join(format!("gemba-ingest-{}", gemba_base::random::hex::<8>()));
+async fn run(days: i64, both: bool, keep: Option<PathBuf>, out: &mut impl Write) -> Result<()> {
+    let temporary = || std::env::temp_dir().join(format!("gemba-ingest-{}", gemba_base::random::hex::<8>()));
+    let folder = keep.clone().unwrap_or_else(temporary);
     let log = MemoryLog::new(4);
     let mut plant = Plant::new(both);
     plant.announce(&log);
@@ -149,7 +150,9 @@ async fn run(days: i64, both: bool, out: &mut impl Write) -> Result<()> {
     historian.compact().await?;
     writeln!(out, "compaction: {:.3} CPU s/M", (cpu() - before) / millions)?;
     assert!(historian.drain(Duration::from_secs(60)).await);
-    fs::remove_dir_all(&folder)?;
+    if keep.is_none() {
+        fs::remove_dir_all(&folder)?;
+    }
     Ok(())
 }
 
@@ -157,7 +160,8 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let days = arguments.first().and_then(|text| text.parse().ok()).unwrap_or(30);
     let both = arguments.iter().any(|argument| argument == "both");
+    let keep = arguments.iter().skip_while(|argument| *argument != "keep").nth(1).map(PathBuf::from);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(run(days, both, &mut std::io::stdout().lock()))?;
+    runtime.block_on(run(days, both, keep, &mut std::io::stdout().lock()))?;
     Ok(())
 }
