@@ -4,7 +4,7 @@ mod recovery;
 
 use crate::error::{HistorianError, Result};
 use crate::file::read::Detail;
-use crate::file::write::{create_root, read_small, write_small};
+use crate::file::write::{create_root, read_small, write_whole};
 use crate::file::{FileEntry, SampleFile};
 use crate::ledger::{Gap, GapKey, Ledger, LedgerSnapshot};
 use crate::pending::{Pending, PendingDocument};
@@ -17,6 +17,7 @@ pub(crate) use recovery::Recovered;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -188,7 +189,7 @@ impl ManifestStore {
             sealed::write(&*self.disk, &path, &manifest)?;
         }
         let current = format!("{}\n", manifest.number);
-        write_small(&*self.disk, &self.folder.join(CURRENT), current.as_bytes())?;
+        write_whole(&*self.disk, &self.folder.join(CURRENT), |file| file.write_all(current.as_bytes()))?;
         self.previous = self.current.snapshots();
         let old_series = self.current.series.take().filter(|old| manifest.series.as_ref() != Some(old));
         if let Some(old) = old_series {

@@ -2,8 +2,7 @@
 
 use crate::error::{HistorianError, Result};
 use crate::file::FORMAT_VERSION;
-use crate::file::io::CheckedWriter;
-use crate::file::write::{publish, read_small};
+use crate::file::write::{read_small, write_whole};
 use gemba_base::disk::Disk;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,14 +21,7 @@ struct Envelope {
 
 /// Writes a document durably, piece by piece: a ledger may have tens of megabytes.
 pub(crate) fn write<T: Serialize>(disk: &dyn Disk, path: &Path, content: &T) -> Result<()> {
-    let temporary = path.with_extension("tmp");
-    let write = || {
-        let mut file = CheckedWriter::new(disk.open(&temporary, true)?)?;
-        print(&mut file, content)?;
-        file.sync()
-    };
-    write().map_err(HistorianError::storage(&temporary))?;
-    publish(disk, &temporary, path)
+    write_whole(disk, path, |file| print(file, content))
 }
 
 /// The bytes of a document.

@@ -12,7 +12,7 @@ pub(super) fn long_functions(shown: &str, text: &str) -> Vec<String> {
         let indent = line.len() - line.trim_start().len();
         let ends = |line: &&str| line.trim() == "}" && line.len() == indent + 1;
         let rest = lines.get(at..).unwrap_or_default();
-        let count = rest.iter().position(|line| ends(line)).map_or(0, |last| last + 1);
+        let count = rest.iter().position(ends).map_or(0, |last| last + 1);
         if !line.ends_with(['}', ';']) && count > LINES_MAX {
             faults.push(format!(
                 "{shown}:{}: `{name}` has {count} lines; give its parts names (at most {LINES_MAX})",

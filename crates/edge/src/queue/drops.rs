@@ -83,9 +83,7 @@ impl Loss {
         let damage = usize::from(!self.unreadable.is_empty());
         (self.old_descriptions.len() + self.gaps.len() + self.unreadable.len() + damage + fresh) as u64
     }
-}
 
-impl Loss {
     /// Values of a writer in a message.
     fn batch(&mut self, batch: &SampleBatch, message: &Message<'_>) {
         let fields = self.fields.entry(batch.writer).or_default();

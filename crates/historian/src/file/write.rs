@@ -261,7 +261,7 @@ pub(crate) fn write_table(
 }
 
 /// Gives a complete file its name, durably.
-pub(crate) fn publish(disk: &dyn Disk, temporary: &Path, path: &Path) -> Result<()> {
+fn publish(disk: &dyn Disk, temporary: &Path, path: &Path) -> Result<()> {
     disk.rename(temporary, path).map_err(HistorianError::storage(path))?;
     // The folder of a day may be as new as the file, and a try that failed may have left it undurable.
     for folder in path.ancestors().skip(1).take(2) {
@@ -300,16 +300,18 @@ fn storage(path: &Path, error: ParquetError) -> HistorianError {
     HistorianError::Storage { path: path.to_owned(), source }
 }
 
-/// Writes a small file whole: temporary name, fsync, rename, fsync of the folder.
-pub(crate) fn write_small(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file whole: temporary name, fsync, rename, fsync of the folder.
+pub(crate) fn write_whole(
+    disk: &dyn Disk,
+    path: &Path,
+    write: impl FnOnce(&mut CheckedWriter) -> io::Result<()>,
+) -> Result<()> {
     let temporary = path.with_extension("tmp");
-    let write = || {
-        let file = disk.open(&temporary, true)?;
-        file.set_len(0)?;
-        file.write_all_at(bytes, 0)?;
+    let written = disk.open(&temporary, true).and_then(CheckedWriter::new).and_then(|mut file| {
+        write(&mut file)?;
         file.sync()
-    };
-    write().map_err(HistorianError::storage(&temporary))?;
+    });
+    written.map_err(HistorianError::storage(&temporary))?;
     publish(disk, &temporary, path)
 }
 
