@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 /// Holes that are remembered of one epoch, so that a late message still finds its place; the oldest are
 /// given up first (they stay counted as missing).
 const HOLES_MAX: usize = 256;
+/// Starts that one record may name to be looked at: each is held against all lives and holes.
+const STARTS_MAX: usize = 64;
 
 /// One epoch of one producer on one device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,18 +79,21 @@ impl Producer {
 
     /// What came of some numbers.
     pub(crate) fn came(&self, ranges: &[(u64, u64)]) -> Came {
-        let due = [(self.next, u64::MAX)];
-        let ranges = || ranges.iter().filter(|(from, to)| from < to);
-        let numbers: u64 = ranges().map(|(from, to)| to - from).sum();
-        let common = |range| ranges().map(|one| overlap(*one, range)).sum::<u64>();
-        let absent: u64 = self.holes.iter().chain(&self.explained).chain(&due).copied().map(common).sum();
-        let unknown: u64 = self.unknown.iter().copied().map(common).sum();
+        let numbers: u128 = ranges.iter().map(|one| overlap(*one, *one)).sum();
+        let common = |range| ranges.iter().map(|one| overlap(*one, range)).sum::<u128>();
+        let absent: u128 = self.absent().map(common).sum();
+        let unknown: u128 = self.unknown.iter().copied().map(common).sum();
         match absent {
             _ if unknown > 0 => Came::Some,
             0 => Came::All,
             absent if absent >= numbers => Came::Nothing,
             _ => Came::Some,
         }
+    }
+
+    /// Numbers that did not come.
+    fn absent(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.holes.iter().chain(&self.explained).copied().chain([(self.next, u64::MAX)])
     }
 
     /// The hole before this number went into the ledger. To be called before the number is marked.
@@ -134,6 +139,9 @@ impl Producer {
     /// Whether messages that were given up show that the producer was put back to an older state: some of their numbers
     /// had come from another start than the one that gave these. True once for each start.
     pub(crate) fn shows_put_back(&mut self, starts: &[ProducerStart], ranges: &[(u64, u64)]) -> bool {
+        if starts.len() > STARTS_MAX {
+            return false;
+        }
         let ends = starts.iter().skip(1).map(|start| start.first).chain([u64::MAX]);
         let given = starts.iter().zip(ends).map(|(start, end)| (start.life, (start.first, end)));
         let again = given.filter(|(life, given)| self.some_came_of_others(*life, *given, ranges));
@@ -153,9 +161,8 @@ impl Producer {
     }
 
     fn some_came(&self, range: (u64, u64)) -> bool {
-        let due = [(self.next, u64::MAX)];
-        let out = self.holes.iter().chain(&self.explained).chain(&self.unknown).chain(&due);
-        out.map(|other| overlap(range, *other)).sum::<u64>() < range.1 - range.0
+        let out = self.absent().chain(self.unknown.iter().copied());
+        out.map(|other| overlap(range, other)).sum::<u128>() < overlap(range, range)
     }
 
     fn note_explained(&mut self, (from, to): (u64, u64)) {
@@ -256,6 +263,10 @@ impl Producers {
     /// heard of before go on with the newest account.
     pub(crate) fn resolve(&self, key: ProducerKey, sequence: u64, life: Option<u64>) -> ProducerKey {
         let (Some(life), Some(first)) = (life, self.0.get(&key)) else { return key };
+        if first.branches.is_empty() && first.lives.last().is_some_and(|(_, last)| *last == life) {
+            // As nearly every message: nothing to look for.
+            return key;
+        }
         let named = |epoch: u64| ProducerKey { epoch, ..key.clone() };
         let epochs = || first.branches.iter().rev().copied().chain([key.epoch]);
         let accounts = || epochs().filter_map(|epoch| Some((epoch, self.0.get(&named(epoch))?)));
@@ -338,9 +349,9 @@ impl Producers {
     }
 }
 
-/// How many numbers two ranges share.
-fn overlap(one: (u64, u64), other: (u64, u64)) -> u64 {
-    one.1.min(other.1).saturating_sub(one.0.max(other.0))
+/// How many numbers two ranges share. Wide, because ranges come from outside and are added up.
+fn overlap(one: (u64, u64), other: (u64, u64)) -> u128 {
+    one.1.min(other.1).saturating_sub(one.0.max(other.0)).into()
 }
 
 /// Remembers one more; the oldest is forgotten when there are too many.

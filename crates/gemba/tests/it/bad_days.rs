@@ -39,7 +39,7 @@ fn a_mistake_in_the_configuration_is_named_with_place_and_remedy() {
     let folder = Folder::new("configuration");
     let file = folder.path().join("gemba.toml");
     let path = file.display().to_string();
-    let cases: [(&str, &[&str]); 13] = [
+    let cases: [(&str, &[&str]); 14] = [
         ("[hub\npartitions = 4", &[&path, "line 1", "GMB-GEM-003"]),
         ("[hub]\nhost-name = \"plan", &[&path, "line 2"]),
         ("[hub]\npartition = 4", &["unknown key 'hub.partition'", &path, "did you mean 'hub.partitions'?"]),
@@ -53,6 +53,7 @@ fn a_mistake_in_the_configuration_is_named_with_place_and_remedy() {
         ("[edge]\non-full = 'drop-newest'", &["'edge.on-full'", &path, "use drop-oldest or block"]),
         ("[log]\nlevel = 'gemba=loud'", &["'log.level'", &path, "write error, warn, info"]),
         ("[historian]\nmemory-bytes-max = 5", &["'historian.memory-bytes-max'", "1048576"]),
+        ("[historian]\ngaps-max = 5", &["'historian.gaps-max'", "it must be 1000 to 10000000"]),
     ];
     for (text, wanted) in cases {
         std::fs::write(&file, text).expect("written");

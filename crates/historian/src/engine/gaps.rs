@@ -9,6 +9,19 @@ use crate::row::Place;
 use gemba_model::{DateTime, GapMessage, GapReason, GapRecord, GapScope, Hop, ProducerStart, WriterKey};
 use std::sync::Arc;
 
+/// Ranges of messages that one gap record may name: our edge names one, and each is held against all holes.
+const RANGES_MAX: usize = 16;
+
+/// What a gap record says, or why it is none.
+pub(super) fn read(body: &[u8]) -> Result<GapMessage, String> {
+    let message: GapMessage =
+        serde_json::from_slice(body).map_err(|error| format!("a gap record cannot be read: {error}"))?;
+    match message.messages.len() {
+        0..=RANGES_MAX => Ok(message),
+        ranges => Err(format!("a gap record names {ranges} ranges of messages, and {RANGES_MAX} are taken")),
+    }
+}
+
 impl Engine {
     /// Enters an open gap for some series, each from its newest sample on.
     fn open_gaps(

@@ -148,9 +148,9 @@ impl Engine {
     /// Finds the account of the message's number; a new one when the producer was put back to an older state.
     fn resolve(&self, state: &mut State, sender: &mut Sender) {
         let Some((key, sequence)) = sender.account.take() else { return };
-        let first = key.clone();
+        let epoch = key.epoch;
         let key = state.producers.resolve(key, sequence, sender.life);
-        if key != first && !state.producers.knows(&key) {
+        if key.epoch != epoch && !state.producers.knows(&key) {
             self.problems.set(
                 &*self.clock,
                 "GMB-HIS-012",
@@ -163,6 +163,7 @@ impl Engine {
                 3,
             );
             self.producer_gap(state, &key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
+            let first = ProducerKey { epoch, ..key.clone() };
             Arc::make_mut(&mut state.producers).branch(&first, &key, sequence);
         }
         sender.account = Some((key, sequence));
@@ -458,10 +459,7 @@ fn content<'a>(
     match message.property(properties::KIND) {
         Some(properties::KIND_STATUS) => return Content::Nothing { foreign: false },
         Some(properties::KIND_GAP) => {
-            return match serde_json::from_slice(&message.body) {
-                Ok(record) => Content::Gap(record),
-                Err(error) => Content::Malformed(format!("a gap record cannot be read: {error}")),
-            };
+            return super::gaps::read(&message.body).map_or_else(Content::Malformed, Content::Gap);
         }
         _ => {}
     }

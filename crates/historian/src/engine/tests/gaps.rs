@@ -39,8 +39,11 @@ fn drop_of(fields: &[(u16, u64, (u64, u64))], messages: (u64, u64)) -> GapMessag
     GapMessage { messages: vec![messages], ..record.into() }
 }
 
-/// Reason, bounds in seconds and count of each entry of the first series, oldest first.
-fn entries(house: &House, series: u64) -> Vec<(GapReason, Option<i64>, Option<i64>, Option<u64>)> {
+/// Reason, bounds in seconds and count.
+type Entry = (GapReason, Option<i64>, Option<i64>, Option<u64>);
+
+/// Each entry of a series, oldest first.
+fn entries(house: &House, series: u64) -> Vec<Entry> {
     let seconds = |time: Option<DateTime>| time.map(|time| (time.ticks() - at(0).ticks()) / 10_000_000);
     let gaps = house.gaps().into_iter().rev().filter(|gap| gap.series == series);
     gaps.map(|gap| (gap.reason, seconds(gap.from), seconds(gap.to), gap.count)).collect()
@@ -213,4 +216,21 @@ fn a_new_epoch_is_a_gap_also_when_the_manifest_was_lost() {
     house.log.append(0, value(&mut edge, &description, 50));
     house.ingest();
     assert_eq!(entries(&house, 1), [(GapReason::EdgeRestart, Some(10), Some(50), None)]);
+}
+
+#[test]
+fn ranges_at_the_edges_of_numbers_are_taken_and_too_many_are_damage() {
+    let all = (0, u64::MAX);
+    for (ranges, expected) in [
+        (vec![all; 16], vec![(GapReason::Drop, Some(20), Some(30), None)]),
+        (vec![all; 17], vec![(GapReason::Corruption, Some(10), None, None)]),
+    ] {
+        let mut house = House::new();
+        let (mut edge, _) = begin(&house);
+        let starts = vec![ProducerStart { life: 7, first: 0 }, ProducerStart { life: 8, first: u64::MAX }];
+        let gap = GapMessage { messages: ranges, starts, ..drop_of(&[(0, 1, all)], all) };
+        house.log.append(0, edge.gap_message(&gap));
+        house.ingest();
+        assert_eq!(entries(&house, 1), expected);
+    }
 }
