@@ -135,7 +135,7 @@ impl Committer {
                 // wakes once a group instead of once a frame.
                 for pending in group.into_iter().rev() {
                     next = next.saturating_sub(pending.records().len() as u64);
-                    answer(pending.reply, Ok(next));
+                    pending.done(next);
                 }
             }
             Err(failure) => {
@@ -144,7 +144,7 @@ impl Committer {
                     Counters::add(&self.shared.counters.refused, count_of(&group));
                 }
                 for pending in group {
-                    answer(pending.reply, Err(error.clone()));
+                    pending.refuse(error.clone());
                 }
             }
         }
@@ -182,6 +182,11 @@ impl Committer {
         let mut refused_before: Option<AppendError> = None;
         let mut admitted = Vec::with_capacity(group.len());
         for pending in group {
+            if let Some(error) = pending.refused_before() {
+                Counters::add(&self.shared.counters.refused, pending.records().len() as u64);
+                pending.refuse(error);
+                continue;
+            }
             let needed = pending.frame_bytes() as u64;
             let after = taken.saturating_add(needed);
             let (limit, keep) =
@@ -202,7 +207,7 @@ impl Committer {
                 }
                 Some(error) => {
                     Counters::add(&self.shared.counters.refused, pending.records().len() as u64);
-                    answer(pending.reply, Err(error.clone()));
+                    pending.refuse(error.clone());
                     refused_before.get_or_insert(error);
                 }
             }

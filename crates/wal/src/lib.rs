@@ -10,6 +10,7 @@
 mod block_on;
 mod commit;
 mod error;
+mod fence;
 mod format;
 pub mod fuzz;
 mod index;
@@ -26,6 +27,7 @@ mod stats;
 mod trim;
 
 pub use error::{AppendError, OpenError, ReadError, RollError, TrimError};
+pub use fence::Fence;
 pub use log::Log;
 pub use options::{LogOptions, Reserve};
 pub use pump::{CommitBy, Pump};

@@ -3,6 +3,7 @@
 use crate::block_on::block_on;
 use crate::commit::Committer;
 use crate::error::{AppendError, OpenError, ReadError, RollError, TrimError};
+use crate::fence::Fence;
 use crate::options::LogOptions;
 use crate::pump::{CommitBy, Pump, work_off};
 use crate::queue::{AppendTicket, Record};
@@ -157,12 +158,17 @@ impl Log {
 
     /// Queues several records as one: they become durable together or not at all, next to each other and in order,
     /// and the ticket resolves to the offset of the first. All together they may have
-    /// [`LogOptions::batch_bytes_max`]; a single one always fits as in [`Self::append`].
+    /// [`LogOptions::batch_bytes_max`]; a single one always fits as in [`Self::append`]. Once one append with this
+    /// fence was refused by its ticket, so are all behind it.
     ///
     /// # Errors
     /// As [`Self::try_append`]; the records come back, unless the log has ended.
-    pub fn try_append_all(&self, records: Vec<Record>) -> Result<AppendTicket, (AppendError, Vec<Record>)> {
-        self.0.shared.queue.try_push_all(records)
+    pub fn try_append_all(
+        &self,
+        records: Vec<Record>,
+        fence: &Fence,
+    ) -> Result<AppendTicket, (AppendError, Vec<Record>)> {
+        self.0.shared.queue.try_push_all(records, fence)
     }
 
     /// [`Self::try_append_all`] that waits for room in the queue. Nothing is appended when the future is dropped
@@ -170,8 +176,8 @@ impl Log {
     ///
     /// # Errors
     /// As [`Self::append`].
-    pub async fn append_all(&self, records: Vec<Record>) -> Result<AppendTicket, AppendError> {
-        self.0.shared.queue.push_all(records).await
+    pub async fn append_all(&self, records: Vec<Record>, fence: &Fence) -> Result<AppendTicket, AppendError> {
+        self.0.shared.queue.push_all(records, fence).await
     }
 
     /// Appends and parks this thread until the frame is durable. Not for async tasks.

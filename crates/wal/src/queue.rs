@@ -2,6 +2,7 @@
 
 use crate::block_on::block_on;
 use crate::error::AppendError;
+use crate::fence::Fence;
 use crate::format::{FRAME_HEADER_BYTES, GROUP_FRAMES_MAX};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -78,10 +79,29 @@ pub(crate) struct Pending {
     frame_bytes: usize,
     /// May use the headroom and half of the reserve.
     pub(crate) into_headroom: bool,
-    pub(crate) reply: Reply,
+    fence: Option<Fence>,
+    reply: Reply,
 }
 
 impl Pending {
+    /// It is durable from this offset on.
+    pub(crate) fn done(self, offset: u64) {
+        answer(self.reply, Ok(offset));
+    }
+
+    /// It is not in the log, nor is what its sender appended behind it.
+    pub(crate) fn refuse(self, error: AppendError) {
+        if let Some(fence) = &self.fence {
+            fence.close(&error);
+        }
+        answer(self.reply, Err(error));
+    }
+
+    /// Why one before it was refused.
+    pub(crate) fn refused_before(&self) -> Option<AppendError> {
+        self.fence.as_ref().and_then(Fence::refusal)
+    }
+
     /// In order.
     pub(crate) fn records(&self) -> &[Record] {
         match &self.frames {
@@ -206,32 +226,38 @@ impl Queue {
     ) -> Result<AppendTicket, AppendError> {
         self.wait_for_room(self.permits(&record)?).await?;
         let bytes = record.frame_bytes();
-        self.enqueue(Frames::One(record), bytes, into_headroom)
+        self.enqueue(Frames::One(record), bytes, into_headroom, None)
     }
 
     /// Queues if there is room now.
     pub(crate) fn try_push(&self, record: Record, into_headroom: bool) -> Result<AppendTicket, AppendError> {
         self.take_room(self.permits(&record)?)?;
         let bytes = record.frame_bytes();
-        self.enqueue(Frames::One(record), bytes, into_headroom)
+        self.enqueue(Frames::One(record), bytes, into_headroom, None)
     }
 
     /// [`Self::push`] of several.
-    pub(crate) async fn push_all(&self, records: Vec<Record>) -> Result<AppendTicket, AppendError> {
+    pub(crate) async fn push_all(
+        &self,
+        records: Vec<Record>,
+        fence: &Fence,
+    ) -> Result<AppendTicket, AppendError> {
         let permits = self.batch_permits(&records)?;
         self.wait_for_room(permits).await?;
-        self.enqueue(Frames::Many(records), permits as usize, false)
+        self.enqueue(Frames::Many(records), permits as usize, false, Some(fence.clone()))
     }
 
     /// [`Self::try_push`] of several; they come back with the error.
     pub(crate) fn try_push_all(
         &self,
         records: Vec<Record>,
+        fence: &Fence,
     ) -> Result<AppendTicket, (AppendError, Vec<Record>)> {
         let room = self.batch_permits(&records).and_then(|permits| self.take_room(permits).map(|()| permits));
         match room {
             Ok(permits) => {
-                let queued = self.enqueue(Frames::Many(records), permits as usize, false);
+                let fence = Some(fence.clone());
+                let queued = self.enqueue(Frames::Many(records), permits as usize, false, fence);
                 queued.map_err(|error| (error, Vec::new()))
             }
             Err(error) => Err((error, records)),
@@ -243,9 +269,10 @@ impl Queue {
         frames: Frames,
         frame_bytes: usize,
         into_headroom: bool,
+        fence: Option<Fence>,
     ) -> Result<AppendTicket, AppendError> {
         let (reply, ticket) = oneshot::channel();
-        self.put(Item::Append(Pending { frames, frame_bytes, into_headroom, reply }), frame_bytes)?;
+        self.put(Item::Append(Pending { frames, frame_bytes, into_headroom, fence, reply }), frame_bytes)?;
         Ok(AppendTicket(ticket))
     }
 
@@ -334,8 +361,10 @@ impl Queue {
         self.room.close();
         self.wake(waiting);
         for item in items {
-            let (Item::Append(Pending { reply, .. }) | Item::Roll(reply)) = item;
-            answer(reply, Err(error.clone()));
+            match item {
+                Item::Append(pending) => pending.refuse(error.clone()),
+                Item::Roll(reply) => answer(reply, Err(error.clone())),
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gemba_base::disk::Disk;
 use gemba_base::{Counter, Metrics};
 use gemba_model::ErrorCode;
-use gemba_wal::{AppendError, AppendTicket, Hold, Log, LogOptions, OpenError, Reader, Record};
+use gemba_wal::{AppendError, AppendTicket, Fence, Hold, Log, LogOptions, OpenError, Reader, Record};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -157,17 +157,22 @@ impl Partition {
     pub(crate) fn try_append_all(
         &self,
         records: Vec<Record>,
+        fence: &Fence,
     ) -> Result<AppendTicket, (AppendError, Vec<Record>)> {
         match self.current() {
-            Some(log) => log.try_append_all(records),
+            Some(log) => log.try_append_all(records, fence),
             None => Err((reopening(), Vec::new())),
         }
     }
 
     /// Queues records as soon as there is room.
-    pub(crate) async fn append_all(&self, records: Vec<Record>) -> Result<AppendTicket, AppendError> {
+    pub(crate) async fn append_all(
+        &self,
+        records: Vec<Record>,
+        fence: &Fence,
+    ) -> Result<AppendTicket, AppendError> {
         let log = self.current().ok_or_else(reopening)?;
-        log.append_all(records).await
+        log.append_all(records, fence).await
     }
 
     /// What several records together may take, frame headers included.

@@ -20,7 +20,7 @@ use gemba_model::DateTime;
 use gemba_net::mqtt::{
     ByteStream, Connection, LastWill, Packet, PacketId, Publish, QoS, ReceiveError, SubscribeReturnCode,
 };
-use gemba_wal::{AppendError, AppendTicket};
+use gemba_wal::{AppendError, AppendTicket, Fence};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
@@ -56,6 +56,8 @@ pub(super) struct Session<'a, S> {
     /// What the present look at the socket brought.
     batch: Batch,
     tickets: Tickets,
+    /// What came behind a refused message is refused, too: the device sends both again, in order.
+    fence: Fence,
     blocked: Option<Blocked>,
     subscribed: BTreeSet<Filter>,
     last_packet: Instant,
@@ -73,6 +75,7 @@ impl<'a, S: ByteStream> Session<'a, S> {
             module: module.as_ref().map(ToString::to_string),
             batch: Batch::default(),
             tickets: Tickets::default(),
+            fence: Fence::default(),
             blocked: None,
             subscribed: BTreeSet::new(),
             last_packet: Instant::now(),
@@ -271,14 +274,14 @@ impl<'a, S: ByteStream> Session<'a, S> {
             return Ok(());
         }
         let partition = &self.accepted.partition;
-        match partition.try_append_all(records) {
+        match partition.try_append_all(records, &self.fence) {
             Ok(append) => {
                 self.tickets.push(ticket.waiting_for(append));
                 Ok(())
             }
             Err((AppendError::QueueFull { .. }, records)) => {
-                let partition = partition.clone();
-                let append = Box::pin(async move { partition.append_all(records).await });
+                let (partition, fence) = (partition.clone(), self.fence.clone());
+                let append = Box::pin(async move { partition.append_all(records, &fence).await });
                 self.blocked = Some(Blocked { append, ticket });
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use crate::house::*;
 use gemba_base::disk::Disk;
 use gemba_testkit::FaultyDisk;
-use gemba_wal::{AppendError, Log, Record};
+use gemba_wal::{AppendError, Fence, Log, Record};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -280,13 +280,14 @@ fn several_records_are_one_append_that_stands_together_or_not_at_all() {
     let disk = FaultyDisk::new(1);
     let (log, _) = open(&disk, small());
     let batch = |from: u64, count| (from..from + count).map(|i| Record::new(1, payload(i, 20))).collect();
+    let fence = Fence::default();
     append_numbered(&log, 1, 20);
-    let ticket = log.try_append_all(batch(1, 5)).expect("queued");
+    let ticket = log.try_append_all(batch(1, 5), &fence).expect("queued");
     assert_eq!(ticket.wait_blocking(), Ok(1));
     disk.hold_syncs();
-    let first = log.try_append_all(batch(6, 2)).expect("queued");
+    let first = log.try_append_all(batch(6, 2), &fence).expect("queued");
     disk.wait_until_sync_is_held();
-    let rest = [log.try_append_all(batch(8, 3)), log.try_append_all(batch(11, 8))];
+    let rest = [log.try_append_all(batch(8, 3), &fence), log.try_append_all(batch(11, 8), &fence)];
     disk.stop_holding_syncs();
     let offsets: Vec<_> = rest.into_iter().map(|ticket| ticket.expect("queued").wait_blocking()).collect();
     assert_eq!((first.wait_blocking(), offsets), (Ok(6), vec![Ok(8), Ok(11)]));
@@ -294,31 +295,49 @@ fn several_records_are_one_append_that_stands_together_or_not_at_all() {
     assert_eq!((log.stats().appends, log.stats().syncs), (19, 4));
     // The segment has no room for another frame: all of the next goes to a new one.
     assert_eq!(segments(&disk), [0]);
-    assert_eq!(log.try_append_all(batch(19, 2)).expect("queued").wait_blocking(), Ok(19));
+    assert_eq!(log.try_append_all(batch(19, 2), &fence).expect("queued").wait_blocking(), Ok(19));
     assert_eq!(segments(&disk), [0, 19]);
     // Without room none of them is taken.
     let free = disk.free_bytes(std::path::Path::new(FOLDER)).expect("told");
     disk.set_bytes_of_others(free - 64 - 100);
-    let refused = log.try_append_all(batch(21, 3)).expect("queued").wait_blocking();
+    let refused = log.try_append_all(batch(21, 3), &fence).expect("queued").wait_blocking();
     assert!(matches!(refused, Err(AppendError::DiskFull { needed: 144, .. })), "{refused:?}");
     assert_eq!((log.next_offset(), log.stats().refused), (21, 3));
+}
+
+#[test]
+fn what_its_sender_appends_behind_a_refused_one_is_refused_though_there_is_room_again() {
+    let disk = FaultyDisk::new(1);
+    let (log, _) = open(&disk, small());
+    let batch = |from: u64| vec![Record::new(1, payload(from, 20)), Record::new(1, payload(from + 1, 20))];
+    let (sender, other) = (Fence::default(), Fence::default());
+    let append = |from, fence| log.try_append_all(batch(from), fence).expect("queued").wait_blocking();
+    assert_eq!(append(0, &sender), Ok(0));
+    disk.set_bytes_of_others(disk.free_bytes(std::path::Path::new(FOLDER)).expect("told") - 64);
+    let full = append(2, &sender).expect_err("the volume is full");
+    assert!(matches!(full, AppendError::DiskFull { .. }), "{full}");
+    disk.set_bytes_of_others(0);
+    assert_eq!(append(4, &sender), Err(full), "it would overtake the one before it");
+    assert_eq!(append(2, &other), Ok(2), "another sender has room");
+    assert_eq!(append(2, &Fence::default()), Ok(4), "as has the sender that begins anew");
 }
 
 #[test]
 fn what_is_too_large_together_comes_back() {
     let disk = FaultyDisk::new(1);
     let (log, _) = open(&disk, small());
+    let fence = Fence::default();
     assert_eq!(small().batch_bytes_max(), 936);
     let records: Vec<_> = (0..20).map(|i| Record::new(1, payload(i, 20))).collect();
-    let (error, back) = log.try_append_all(records.clone()).expect_err("960 bytes");
+    let (error, back) = log.try_append_all(records.clone(), &fence).expect_err("960 bytes");
     assert_eq!((error, back), (AppendError::TooLarge { bytes: 960, bytes_max: 936 }, records));
     let lone = vec![Record::new(1, vec![0; 908])];
-    assert_eq!(log.try_append_all(lone).expect("queued").wait_blocking(), Ok(0));
+    assert_eq!(log.try_append_all(lone, &fence).expect("queued").wait_blocking(), Ok(0));
     disk.hold_syncs();
-    let held = log.try_append_all(vec![Record::new(1, "held")]).expect("queued");
+    let held = log.try_append_all(vec![Record::new(1, "held")], &fence).expect("queued");
     disk.wait_until_sync_is_held();
     let full: Vec<_> = (0..5).map(|_| vec![Record::new(1, vec![0; 800])]).collect();
-    let outcomes: Vec<_> = full.into_iter().map(|one| log.try_append_all(one)).collect();
+    let outcomes: Vec<_> = full.into_iter().map(|one| log.try_append_all(one, &fence)).collect();
     let full = outcomes
         .iter()
         .filter(|one| matches!(one, Err((AppendError::QueueFull { .. }, back)) if back.len() == 1));
