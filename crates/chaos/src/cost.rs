@@ -53,6 +53,10 @@ pub(crate) fn of_rot(edges: &[Edge], whose: Whose, now: DateTime) {
     let to = now.saturating_add(BEFORE).ticks();
     for edge in edges.iter().filter(is_hit) {
         edge.excuse(Excuse { reason: GapReason::Corruption, hop, from: i64::MIN, to });
+        if whose == Whose::Hub {
+            // What told the cause of missing messages may be gone; then their absence is all that is known.
+            edge.excuse(Excuse { reason: GapReason::SequenceGap, hop, from: i64::MIN, to });
+        }
     }
 }
 

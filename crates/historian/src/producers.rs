@@ -1,10 +1,13 @@
 //! Who has sent what: message sequence numbers, by which re-deliveries vanish and holes show.
 
+mod tally;
+
 use crate::ledger::Told;
 use gemba_api::WriterCompleteness;
-use gemba_model::ProducerStart;
+use gemba_model::{Part, ProducerStart};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use tally::Tallies;
 
 /// Holes that are remembered of one epoch, so that a late message still finds its place; the oldest are
 /// given up first (they stay counted as missing).
@@ -61,6 +64,9 @@ pub(crate) struct Producer {
     /// Numbers that never come, as gap records say.
     #[serde(default)]
     explained: Vec<(u64, u64)>,
+    /// Gap records of which other parts are still to come.
+    #[serde(default, skip_serializing_if = "Tallies::is_empty")]
+    tallies: Tallies,
 }
 
 /// A hole that stands in the ledger.
@@ -126,8 +132,13 @@ impl Producer {
         (!self.has(sequence)).then_some(hole.told)
     }
 
-    /// A gap record accounts for these numbers.
-    pub(crate) fn explain(&mut self, ranges: &[(u64, u64)]) {
+    /// A gap record accounts for these numbers, as soon as all its parts came: one that is lost told of other series.
+    pub(crate) fn explain(&mut self, ranges: &[(u64, u64)], part: Option<Part>) {
+        if let Some(part) = part
+            && !self.tallies.is_whole(ranges, part)
+        {
+            return;
+        }
         let parts: Vec<(u64, u64)> = self.missing_among(ranges).collect();
         for &(from, to) in &parts {
             let rest = |&(a, b): &(u64, u64)| [(a, b.min(from)), (a.max(to), b)];

@@ -157,6 +157,18 @@ pub struct GapMessage {
     /// The starts of the producer that gave these messages, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub starts: Vec<ProducerStart>,
+    /// Which one it is of several that account for these messages together; absent: it does so alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+}
+
+/// One of several records of the same loss.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Part {
+    /// From 1 on.
+    pub number: u32,
+    /// How many they are.
+    pub of: u32,
 }
 
 /// One start of a producer, and from which number on it gave messages. When something of these numbers came from
@@ -171,7 +183,7 @@ pub struct ProducerStart {
 
 impl From<GapRecord> for GapMessage {
     fn from(record: GapRecord) -> Self {
-        Self { record, messages: Vec::new(), again: Vec::new(), starts: Vec::new() }
+        Self { record, messages: Vec::new(), again: Vec::new(), starts: Vec::new(), part: None }
     }
 }
 

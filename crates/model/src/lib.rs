@@ -17,7 +17,7 @@ pub mod time;
 pub mod variant;
 
 pub use data_set::{ConfigurationVersion, DataSetMetaData, DataSetSource, FieldMetaData, WriterKey};
-pub use gap::{FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, ProducerStart};
+pub use gap::{FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, Part, ProducerStart};
 pub use ids::{DeviceId, ErrorCode, MessageId};
 pub use node_id::{ExpandedNodeId, Guid, Identifier, Namespace, NodeId};
 pub use sample::{Sample, SampleBatch, Value};

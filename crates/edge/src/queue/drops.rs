@@ -7,7 +7,7 @@ use crate::record::{self, Entry, Message, MessageKind};
 use crate::replay;
 use bytes::Bytes;
 use gemba_model::{
-    DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, ProducerStart, SampleBatch,
+    DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, Part, ProducerStart, SampleBatch,
     WriterKey,
 };
 use gemba_pubsub::uadp::Decoder;
@@ -310,10 +310,12 @@ fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
         if fresh.is_empty() {
             fresh.push(nothing_lost());
         }
+        let of = u32::try_from(fresh.len()).unwrap_or(u32::MAX);
         // Each: when some of these came, no writer's counts are known any more.
-        for gap in &mut fresh {
+        for (gap, number) in fresh.iter_mut().zip(1..) {
             gap.messages.push(messages);
             gap.starts.clone_from(&loss.starts);
+            gap.part = (of > 1).then_some(Part { number, of });
         }
     }
     let old = loss.old_descriptions.iter().map(|body| (MessageKind::MetaData, body.clone()));
@@ -416,9 +418,10 @@ mod tests {
         let told = record::entries(&record).into_iter().flatten().flatten().map(|entry| {
             let Entry::Message(message) = entry else { panic!("{entry:?} is no message") };
             let gap: GapMessage = serde_json::from_slice(message.body).expect("a gap record");
-            (message.sequence, gap.record.count, gap.messages)
+            (message.sequence, gap.record.count, gap.messages, gap.part)
         });
-        let expected = [(40, Some(4), vec![(3, 9)]), (41, Some(4), vec![(3, 9)])];
+        let part = |number| Some(Part { number, of: 2 });
+        let expected = [(40, Some(4), vec![(3, 9)], part(1)), (41, Some(4), vec![(3, 9)], part(2))];
         assert_eq!(told.collect::<Vec<_>>(), expected, "else one counts what came, as if it were missing");
     }
 

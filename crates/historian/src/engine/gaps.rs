@@ -73,7 +73,7 @@ impl Engine {
 
     /// A gap record of a producer, and what it says about the producer's messages.
     pub(super) fn gap_message(&self, state: &mut State, sender: &Sender, message: GapMessage) {
-        let GapMessage { mut record, messages, again, starts } = message;
+        let GapMessage { mut record, messages, again, starts, part } = message;
         self.put_back(state, sender, &starts, &messages);
         let mut told = sender.told;
         if let Some(key) = sender.key() {
@@ -86,7 +86,7 @@ impl Engine {
             let holes = if knows_cause_alone { producer.holes_among(&messages) } else { Vec::new() };
             let is_news = messages.is_empty() || producer.misses_some(&messages);
             forget_what_came(&mut record, producer, &messages);
-            producer.explain(&messages);
+            producer.explain(&messages, part);
             let settled = producer.take_settled();
             let ledger = &mut state.ledger;
             let (reason, hop) = (record.reason, record.hop);

@@ -25,13 +25,13 @@ fn a_hole_is_settled_once_every_number_of_it_came_or_is_explained() {
     producer.holes.push((10, 20));
     producer.next = 21;
     assert_eq!(producer.came(&[(8, 12)]), Came::Some, "8 and 9 came");
-    producer.explain(&[(10, 15)]);
+    producer.explain(&[(10, 15)], None);
     assert!(producer.take_settled().is_empty(), "five are unexplained");
     assert_eq!((producer.has(12), producer.has(17), producer.has(20)), (false, false, true));
     assert_eq!((producer.hole_of(12), producer.hole_of(9)), (Some(told), None));
     assert!(producer.holes_among(&[(0, 15)]).is_empty());
     assert_eq!(producer.holes_among(&[(0, 16)]), [told]);
-    producer.explain(&[(8, 20)]);
+    producer.explain(&[(8, 20)], None);
     assert_eq!(producer.take_settled(), [told]);
     assert_eq!((producer.holes.len(), &producer.explained[..]), (0, &[(10, 20)][..]));
     assert_eq!(producer.came(&[(10, 20)]), Came::Nothing);

@@ -1,7 +1,7 @@
 //! Where a gap begins and ends, and when it is none.
 
 use super::*;
-use gemba_model::{DataSetMetaData, ProducerStart, WriterKey};
+use gemba_model::{DataSetMetaData, Part, ProducerStart, WriterKey};
 
 const SECOND: WriterKey = WriterKey { group: 1, writer: 2 };
 
@@ -233,4 +233,37 @@ fn ranges_at_the_edges_of_numbers_are_taken_and_too_many_are_damage() {
         house.ingest();
         assert_eq!(entries(&house, 1), expected);
     }
+}
+
+#[test]
+fn a_hole_stays_while_one_of_the_records_that_account_for_it_is_missing() {
+    let mut house = House::new();
+    let (mut edge, description) = begin(&house);
+    let second = edge.description(SECOND, 1, 1);
+    house.log.append(0, edge.metadata(&second));
+    house.log.append(0, edge.data(&second, &Batch::of(&second).value(0, 10, 1.0).0));
+    let first = edge.sequence;
+    drop(value(&mut edge, &description, 25));
+    drop(edge.data(&second, &Batch::of(&second).value(0, 25, 1.0).0));
+    house.log.append(0, value(&mut edge, &description, 50));
+    house.log.append(0, edge.data(&second, &Batch::of(&second).value(0, 50, 1.0).0));
+    let given_up = (first, first + 2);
+    let mut of_second = drop_of(&[(0, 1, (first + 1, first + 2))], given_up);
+    of_second.record.scope = GapScope::Writer {
+        group: SECOND.group,
+        writer: SECOND.writer,
+        fields: Some(vec![FieldGap { field: 0, count: Some(1), messages: Some((first + 1, first + 2)) }]),
+    };
+    of_second.part = Some(Part { number: 2, of: 2 });
+    house.log.append(0, edge.gap_message(&of_second));
+    house.ingest();
+    let hole = (GapReason::SequenceGap, Some(10), Some(50), None);
+    let drop = (GapReason::Drop, Some(20), Some(30), Some(1));
+    assert_eq!(entries(&house, 1), [hole], "what told of it is missing");
+    assert_eq!(entries(&house, 3), [hole, drop]);
+    let mut of_first = drop_of(&[(0, 1, (first, first + 1))], given_up);
+    of_first.part = Some(Part { number: 1, of: 2 });
+    house.log.append(0, edge.gap_message(&of_first));
+    house.ingest();
+    assert_eq!([entries(&house, 1), entries(&house, 3)], [[drop], [drop]]);
 }
