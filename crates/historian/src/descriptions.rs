@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(crate) const COLLECTION: &str = "descriptions";
 /// Documents read at a time; each may be megabytes.
 const LOAD_PAGE: usize = 4;
-/// Versions kept of each writer. Older ones are needed only by messages that are still under way.
+/// Versions kept of each writer, at least: messages that come late were written by older ones.
 const VERSIONS_MAX: usize = 8;
 
 /// A description and where its values go.
@@ -39,6 +39,25 @@ pub(crate) struct Descriptions {
     /// By device, then by writer; newest last.
     devices: BTreeMap<String, BTreeMap<WriterKey, Vec<Arc<Description>>>>,
     revision: u64,
+    /// The revision that each writer announced last, of what was read from the log since the start. After a restart
+    /// some of it is read again, and newer ones are known already.
+    announced: BTreeMap<(String, WriterKey), u64>,
+}
+
+/// A description that is not needed any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Obsolete {
+    device: String,
+    writer: WriterKey,
+    version: ConfigurationVersion,
+}
+
+impl Obsolete {
+    /// Deletes it from the store.
+    pub(crate) fn write(&self) -> Write {
+        let key = key(&self.device, self.writer, self.version);
+        Write::Delete { collection: COLLECTION, key, expect: Expect::Any }
+    }
 }
 
 /// The descriptions of one device.
@@ -148,15 +167,14 @@ impl Descriptions {
         ids
     }
 
-    /// The writes that make a description durable, those that forget old versions included, and the
-    /// description to commit after them.
+    /// The write that makes a description durable, and the description to commit after it.
     pub(crate) fn plan(
         &self,
         device: &str,
         producer: &str,
         metadata: DataSetMetaData,
         ids: Vec<u64>,
-    ) -> Result<(Arc<Description>, Vec<Write>)> {
+    ) -> Result<(Arc<Description>, Write)> {
         let description = Description {
             fingerprint: fingerprint(&metadata),
             metadata,
@@ -166,17 +184,9 @@ impl Descriptions {
         };
         let value = serde_json::to_value(DescriptionDocument::new(device, &description))
             .map_err(|error| HistorianError::Invalid(format!("a description of {device}: {error}")))?;
-        let key = key(device, &description.metadata);
-        let mut writes = vec![Write::Put { collection: COLLECTION, key, value, expect: Expect::Any }];
-        let all = self.devices.get(device).and_then(|writers| writers.get(&description.metadata.writer));
-        let all = all.map_or(&[][..], Vec::as_slice);
-        for old in all.iter().rev().skip(VERSIONS_MAX - 1) {
-            if old.metadata.version != description.metadata.version {
-                let key = self::key(device, &old.metadata);
-                writes.push(Write::Delete { collection: COLLECTION, key, expect: Expect::Any });
-            }
-        }
-        Ok((Arc::new(description.slim()), writes))
+        let key = key(device, description.metadata.writer, description.metadata.version);
+        let write = Write::Put { collection: COLLECTION, key, value, expect: Expect::Any };
+        Ok((Arc::new(description.slim()), write))
     }
 
     /// Takes over what was written.
@@ -186,8 +196,45 @@ impl Descriptions {
         let all = writers.entry(description.metadata.writer).or_default();
         all.retain(|known| known.metadata.version != description.metadata.version);
         all.push(description);
-        let excess = all.len().saturating_sub(VERSIONS_MAX);
-        all.drain(..excess);
+    }
+
+    /// Whether a writer's last announcement was another one than this.
+    pub(crate) fn is_news(&self, device: &str, description: &Description) -> bool {
+        let key = (device.to_owned(), description.metadata.writer);
+        self.announced.get(&key) != Some(&description.revision)
+    }
+
+    /// The log has an announcement here: data behind it is described by it.
+    pub(crate) fn announce(&mut self, device: &str, description: &Description) {
+        self.announced.insert((device.to_owned(), description.metadata.writer), description.revision);
+    }
+
+    /// What no message needs that stands in the log behind the place where these descriptions were all.
+    pub(crate) fn obsolete(&self) -> Vec<Obsolete> {
+        let mut found = Vec::new();
+        for ((device, writer), revision) in &self.announced {
+            let all = self.devices.get(device).and_then(|writers| writers.get(writer));
+            let all = all.map_or(&[][..], Vec::as_slice);
+            let before = all.iter().filter(|known| known.revision <= *revision);
+            let excess = before.clone().count().saturating_sub(VERSIONS_MAX);
+            let version = |known: &Arc<Description>| known.metadata.version;
+            found.extend(before.take(excess).map(|known| Obsolete {
+                device: device.clone(),
+                writer: *writer,
+                version: version(known),
+            }));
+        }
+        found
+    }
+
+    /// They were deleted from the store.
+    pub(crate) fn forget(&mut self, obsolete: &[Obsolete]) {
+        for Obsolete { device, writer, version } in obsolete {
+            let all = self.devices.get_mut(device).and_then(|writers| writers.get_mut(writer));
+            if let Some(all) = all {
+                all.retain(|known| known.metadata.version != *version);
+            }
+        }
     }
 
     /// Series of all writers of a producer, as described last; each once.
@@ -218,8 +265,7 @@ pub(crate) fn distinct(ids: impl Iterator<Item = u64>) -> Vec<u64> {
     ids
 }
 
-fn key(device: &str, metadata: &DataSetMetaData) -> String {
-    let (writer, version) = (metadata.writer, metadata.version);
+fn key(device: &str, writer: WriterKey, version: ConfigurationVersion) -> String {
     format!("{device}/{}/{}/{}/{}", writer.group, writer.writer, version.major, version.minor)
 }
 
@@ -248,8 +294,7 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            let (planned, writes) = all.plan("d", "p", metadata, vec![at as u64]).expect("plans");
-            assert_eq!(writes.len(), 1);
+            let (planned, _) = all.plan("d", "p", metadata, vec![at as u64]).expect("plans");
             all.commit("d", planned);
         }
         let device = all.device("d");
@@ -265,16 +310,24 @@ mod tests {
     }
 
     #[test]
-    fn old_versions_are_forgotten_in_memory_and_in_the_store() {
+    fn old_versions_are_forgotten_once_newer_ones_were_announced_since_the_start() {
         let mut all = Descriptions::default();
-        let mut deleted = 0;
         for major in 1..=20 {
-            let (planned, writes) = all.plan("d", "p", description(1, 1, major, 0), vec![]).expect("plans");
-            deleted += writes.len() - 1;
+            let (planned, _) = all.plan("d", "p", description(1, 1, major, 0), vec![]).expect("plans");
             all.commit("d", planned);
         }
-        assert_eq!(deleted, 20 - VERSIONS_MAX);
-        assert!(all.device("d").lookup(Some(1), None, 1, Some((12, 0))).is_none());
-        assert!(all.device("d").lookup(Some(1), None, 1, Some((13, 0))).is_some());
+        assert_eq!(all.obsolete(), [], "the log may hold data of each of them");
+        let announced = |all: &mut Descriptions, major| {
+            let found = all.device("d").lookup(Some(1), None, 1, Some((major, 0))).cloned().expect("known");
+            all.announce("d", &found);
+            all.obsolete().iter().map(|one| one.version.major).collect::<Vec<_>>()
+        };
+        assert_eq!(announced(&mut all, 8), [0; 0]);
+        assert_eq!(announced(&mut all, 10), [1, 2]);
+        let obsolete = all.obsolete();
+        all.forget(&obsolete);
+        assert!(all.device("d").lookup(Some(1), None, 1, Some((2, 0))).is_none());
+        assert!(all.device("d").lookup(Some(1), None, 1, Some((3, 0))).is_some());
+        assert_eq!(announced(&mut all, 20), (3..=12).collect::<Vec<_>>());
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct Frozen {
     producers: Arc<Producers>,
     ledger: LedgerSnapshot,
     pending: Arc<Pending>,
+    descriptions: Arc<Descriptions>,
 }
 
 /// All that changes. What a flush must see as of the freeze is shared with it, and copied on the first write

@@ -1,6 +1,7 @@
 //! Writing frozen tables to files, and the manifest that puts them in force.
 
 use super::{Engine, Flushed, Frozen};
+use crate::descriptions::Obsolete;
 use crate::error::{HistorianError, Result};
 use crate::file::received::ReceivedTable;
 use crate::file::write::{SampleWriter, write_table};
@@ -41,7 +42,24 @@ impl Engine {
             set.insert(Arc::new(SampleFile::new(Arc::clone(&self.disk), &self.root, entry)));
         }
         state.frozen.pop_front();
+        drop(state);
+        self.forget_descriptions(&frozen);
         Ok(true)
+    }
+
+    /// What the log holds from here on needs no description that was old already. Not before the manifest says that it
+    /// begins here: after a restart it is read again from there.
+    fn forget_descriptions(&self, frozen: &Frozen) {
+        let obsolete = frozen.descriptions.obsolete();
+        if obsolete.is_empty() {
+            return;
+        }
+        let deletions = obsolete.iter().map(Obsolete::write).collect();
+        match self.docs.write(deletions, None) {
+            Ok(_) => Arc::make_mut(&mut self.state.lock().descriptions).forget(&obsolete),
+            // The next flush tries again.
+            Err(error) => tracing::debug!(%error, "old descriptions were not deleted"),
+        }
     }
 
     fn commit_flush(

@@ -185,6 +185,10 @@ impl Engine {
         if let Some(known) = state.descriptions.known(&sender.device, metadata)
             && known.producer == producer
         {
+            if state.descriptions.is_news(&sender.device, known) {
+                let known = Arc::clone(known);
+                Arc::make_mut(&mut state.descriptions).announce(&sender.device, &known);
+            }
             return Ok(());
         }
         let others = std::cell::OnceCell::new();
@@ -194,13 +198,15 @@ impl Engine {
                 .contains(&id)
         };
         let plan = state.series.plan(&sender.device, metadata, &live);
-        let (description, more) =
+        let (description, write) =
             state.descriptions.plan(&sender.device, producer, metadata.clone(), plan.ids.clone())?;
         let mut writes = plan.writes()?;
-        writes.extend(more);
+        writes.push(write);
         self.docs.write(writes, None)?;
         state.series.commit(plan);
-        Arc::make_mut(&mut state.descriptions).commit(&sender.device, description);
+        let descriptions = Arc::make_mut(&mut state.descriptions);
+        descriptions.announce(&sender.device, &description);
+        descriptions.commit(&sender.device, description);
         Ok(())
     }
 
@@ -445,6 +451,7 @@ impl State {
             producers: Arc::clone(&self.producers),
             ledger: self.ledger.snapshot(),
             pending: Arc::clone(&self.pending),
+            descriptions: Arc::clone(&self.descriptions),
         }));
     }
 }
