@@ -191,6 +191,8 @@ pub(super) fn validate(
         return Err(TrustError::NotACertificate { reason: "it cannot be read".to_owned() });
     };
     let itself_trusted = lists.trusted.contains(&presented.leaf);
+    // First of all: a signature with a short key cannot even be verified here, and would be called wrong.
+    check_key(&leaf, overrides)?;
     let chain = build_chain(&leaf, itself_trusted, presented, lists)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     for certificate in std::iter::once(&leaf).chain(&chain) {
