@@ -109,6 +109,10 @@ impl Authority {
         self.0.der().to_vec()
     }
 
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     pub(crate) fn sign(&self, folder: &Path, name: &str, uri: &str) -> Files {
         let key = key();
         let mut params = application(name, uri);
