@@ -214,18 +214,22 @@ async fn a_channel_with_another_chain_than_was_judged_is_refused() {
 async fn without_a_secure_channel_a_password_goes_only_to_the_certificate_that_was_judged() {
     let Some(rig) = Rig::start().await else { return };
     rig.trust();
+    let stranger = self_signed(rig.folder.path(), "stranger", URI);
+    let Some(other) = node(&stranger.der, &stranger.key).await else { return };
     let mut options = rig.options();
     options.security = Security::NONE;
     options.identity = Identity::UserName { user: "operator".into(), password: Secret::new("correct") };
-    let session = OpcUaSession::connect(options.clone()).await.expect("encrypted with the leaf's key");
-    assert_eq!(session.endpoint().security_mode, SecurityMode::None);
-    assert_works(&session).await;
-    session.close(true).await;
-    let stranger = self_signed(rig.folder.path(), "stranger", URI);
-    let Some(other) = node(&stranger.der, &stranger.key).await else { return };
-    // The knock and GetEndpoints still meet the server, the session somebody who would read the password.
-    rig.proxy.lead_later(2, other.address());
-    let error = OpcUaSession::connect(options).await.expect_err("another server");
-    assert_eq!(error.code().0, "GMB-UA-032", "{error}");
-    assert!(error.to_string().contains("the session was created with another certificate"), "{error}");
+    for presented in [&rig.server.chain, &rig.server.pem] {
+        let Some(peer) = node(presented, &rig.server.key).await else { return };
+        rig.proxy.lead_to(peer.address());
+        let session = OpcUaSession::connect(options.clone()).await.expect("encrypted with the leaf's key");
+        assert_eq!(session.endpoint().security_mode, SecurityMode::None);
+        assert_works(&session).await;
+        session.close(true).await;
+        // The knock and GetEndpoints still meet the server, the session somebody who would read the password.
+        rig.proxy.lead_later(2, other.address());
+        let error = OpcUaSession::connect(options.clone()).await.expect_err("another server");
+        assert_eq!(error.code().0, "GMB-UA-032", "{}: {error}", presented.display());
+        assert!(error.to_string().contains("the session was created with another certificate"), "{error}");
+    }
 }
