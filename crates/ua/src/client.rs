@@ -2,6 +2,7 @@
 //!
 //! Nothing here names a type of the stack in public: values are `gemba_model`'s, all else is our own.
 
+mod chain;
 mod convert;
 mod cursor;
 pub mod decoder;

@@ -122,9 +122,14 @@ impl TrustStore {
         Presented::read(presented).ok().and_then(|presented| self.folders.rejected(&presented))
     }
 
-    /// How many issuers a server sends behind its own certificate.
-    pub(crate) fn issuers_presented(presented: &[u8]) -> usize {
-        Presented::read(presented).map_or(0, |presented| presented.issuers.len())
+    /// The certificates that a server presents, its own first.
+    ///
+    /// # Errors
+    /// [`TrustError::NotACertificate`].
+    pub(crate) fn certificates(presented: &[u8]) -> Result<Vec<Vec<u8>>, TrustError> {
+        let Presented { leaf, mut issuers } = Presented::read(presented)?;
+        issuers.insert(0, leaf);
+        Ok(issuers)
     }
 
     /// The root of the folders.

@@ -1,5 +1,6 @@
 //! Certificates and keys for peers, made for the occasion.
 
+use opcua::crypto::{X509, X509Data};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
     DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
@@ -71,6 +72,30 @@ pub(crate) fn self_signed(folder: &Path, name: &str, uri: &str) -> Files {
     write(folder, name, &certificate, &certificate.pem(), &key)
 }
 
+/// A certificate with a key of 1024 bits, which only old tools still make.
+pub(crate) fn short(folder: &Path, name: &str, uri: &str) -> Files {
+    let data = X509Data {
+        key_size: 1024,
+        common_name: name.to_owned(),
+        organization: "plant".to_owned(),
+        organizational_unit: "plant".to_owned(),
+        country: "DE".to_owned(),
+        state: "plant".to_owned(),
+        alt_host_names: X509Data::alt_host_names(uri, None, true, false, true),
+        certificate_duration_days: 100,
+    };
+    let (certificate, key) = X509::cert_and_pkey(&data).expect("a certificate");
+    let files = Files {
+        der: folder.join(format!("{name}.der")),
+        chain: PathBuf::new(),
+        pem: PathBuf::new(),
+        key: folder.join(format!("{name}-key.der")),
+    };
+    fs::write(&files.der, certificate.to_der().expect("DER")).expect("written");
+    fs::write(&files.key, key.to_der().expect("DER").as_bytes()).expect("written");
+    files
+}
+
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
@@ -82,6 +107,10 @@ impl Authority {
 
     pub(crate) fn der(&self) -> Vec<u8> {
         self.0.der().to_vec()
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
     }
 
     pub(crate) fn sign(&self, folder: &Path, name: &str, uri: &str) -> Files {

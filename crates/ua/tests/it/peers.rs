@@ -2,6 +2,7 @@
 
 use crate::plant::Folder;
 use gemba_testkit::peers::{folder, skip};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -83,7 +84,11 @@ impl Peer {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("opc.tcp://127.0.0.1:{}/", self.port)
+        format!("opc.tcp://{}/", self.address())
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 }
 

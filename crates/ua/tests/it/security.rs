@@ -1,6 +1,8 @@
 //! Certificates and log-ins.
 
+use crate::certificates;
 use crate::flow::STOP;
+use crate::peers::{Peer, member};
 use crate::plant::{Folder, Plant, options, spec, trust};
 use crate::sink::Sink;
 use gemba_base::{Secret, Tasks};
@@ -131,4 +133,25 @@ async fn what_is_not_offered_or_not_spoken_is_named() {
     let error = OpcUaSession::connect(options).await.expect_err("nobody is there");
     assert_eq!(error.code().0, "GMB-UA-001");
     assert!(error.is_retryable());
+}
+
+#[tokio::test]
+async fn a_server_with_a_short_key_is_refused_for_its_key() {
+    let folder = Folder::new();
+    let server = certificates::short(folder.path(), "server", "urn:test:asyncua");
+    let setup = format!(
+        r#""policies": ["Basic256Sha256"], {}, {}"#,
+        member("certificate", &server.der),
+        member("key", &server.key)
+    );
+    let Some(peer) = Peer::asyncua(&setup).await else { return };
+    // Unknown certificates are trusted at first sight here, this one all the same not.
+    let mut options = options(peer.url(), &folder);
+    options.security = Security::mode(SecurityMode::SignAndEncrypt);
+    let error = OpcUaSession::connect(options).await.expect_err("a short key");
+    assert_eq!(error.code().0, "GMB-UA-026", "{error}");
+    assert!(error.to_string().contains("has 1024 bits"), "{error}");
+    assert!(!error.is_retryable());
+    let trusted = fs::read_dir(folder.path().join("pki/trusted/certs")).expect("a folder").count();
+    assert_eq!(trusted, 0, "and it is not stored as trusted");
 }

@@ -25,7 +25,7 @@ fn only_file(folder: &Path) -> PathBuf {
     files.pop().expect("one")
 }
 
-async fn until_error(session: &SubscribedSession, code: &str) -> String {
+pub(crate) async fn until_error(session: &SubscribedSession, code: &str) -> String {
     let waiting = async {
         loop {
             if let Some(error) = session.status().error.filter(|error| error.starts_with(code)) {
@@ -171,29 +171,6 @@ async fn a_user_logs_in_with_a_certificate_and_another_one_is_refused() {
         OpcUaSession::connect(options).await.expect_err("no way out of the folder").code().0,
         "GMB-UA-014"
     );
-}
-
-#[tokio::test]
-async fn a_chain_is_judged_and_then_refused_by_name() {
-    let folder = Folder::new();
-    let authority = Authority::new("plant authority");
-    let server = authority.sign(folder.path(), "server", "urn:test:node");
-    let setup = format!(
-        r#""policies": ["Basic256Sha256"], "uri": "urn:test:node", {}, {}"#,
-        member("certificate", &server.chain),
-        member("key", &server.key)
-    );
-    let Some(peer) = Peer::node_opcua(&setup).await else { return };
-    let pki = folder.path().join("strict");
-    let mut options = options(peer.url(), &folder);
-    options.trust = trust(&pki, false);
-    options.security = Security::BEST;
-    let error = OpcUaSession::connect(options.clone()).await.expect_err("nobody trusts the authority");
-    assert_eq!(error.code().0, "GMB-UA-020", "{error}");
-    fs::write(pki.join("trusted/certs/authority.der"), authority.der()).expect("trusted");
-    let error = OpcUaSession::connect(options).await.expect_err("a chain");
-    assert_eq!(error.code().0, "GMB-UA-030", "{error}");
-    assert!(error.to_string().contains("together with 1 issuers"), "{error}");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-// A server of one counter with a certificate that is given, alone or with its issuers behind it, and all policies.
+// A server of one counter with a certificate that is given, alone or with its issuers behind it, and all policies. With a
+// password for the user `operator`, which over None must be encrypted.
 // One line of JSON on stdin sets it up; `ready` is printed when it listens.
 const readline = require("readline");
 const { OPCUAServer, OPCUACertificateManager, SecurityPolicy, MessageSecurityMode, Variant, DataType } = require("node-opcua");
@@ -19,7 +20,12 @@ readline.createInterface({ input: process.stdin }).once("line", async (line) => 
     certificateFile: setup.certificate,
     privateKeyFile: setup.key,
     securityPolicies: setup.policies.map((name) => SecurityPolicy[name]),
-    securityModes: [MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt],
+    securityModes: [
+      ...(setup.policies.includes("None") ? [MessageSecurityMode.None] : []),
+      MessageSecurityMode.Sign,
+      MessageSecurityMode.SignAndEncrypt,
+    ],
+    userManager: { isValidUser: (user, password) => user === "operator" && password === setup.password },
     allowAnonymous: true,
   });
   await server.initialize();

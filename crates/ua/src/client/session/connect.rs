@@ -4,14 +4,19 @@ use super::endpoints::{self, Protection, check_identity, choose, describe};
 use super::limits::Limits;
 use super::read::{self, ServerStatus};
 use super::{OpcUaSession, SessionKey, Stack};
+use crate::client::chain::{Guard, Judged};
 use crate::client::convert;
 use crate::client::decoder;
 use crate::client::error::{UaError, is_authentication};
 use crate::client::options::{Identity, SecurityPolicy, SessionOptions};
 use crate::client::trust::{SessionFolder, TrustError, TrustStore};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use gemba_model::StatusCode;
-use opcua::client::{Client, IdentityToken, Session};
+use opcua::client::transport::Connector;
+use opcua::client::{Client, IdentityToken, Session, SessionEventLoop};
 use opcua::types as stack;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -32,9 +37,9 @@ pub(super) async fn connect(
     let (mut chosen, policy) = choose(&offered, &options)?;
     let protection = check_identity(&mut chosen, &options)?;
     let judged = policy != SecurityPolicy::None || protection == Protection::Certificate;
-    let folder = match judged {
-        false => unsecured,
-        true => accept(&chosen, &options)?,
+    let (folder, guard) = match judged {
+        false => (unsecured, None),
+        true => accept(&chosen, policy, &options)?,
     };
     let identity = identity_token(&options)?;
     let endpoint = describe(&chosen).ok_or_else(|| UaError::Protocol {
@@ -43,9 +48,13 @@ pub(super) async fn connect(
     })?;
     // Dial what was given: what a server advertises is often not reachable from here.
     chosen.endpoint_url = options.endpoint_url.as_str().into();
+    if let Some(guard) = &guard {
+        chosen.server_certificate = guard.leaf().into();
+    }
     let client = endpoints::client(&options, folder.path())?;
     let ended = CancellationToken::new();
-    let stack = open(&client, chosen, identity, &options, earlier.as_ref(), ended.clone()).await?;
+    let target = Target { endpoint: chosen, identity, guard };
+    let stack = open(&client, target, &options, earlier.as_ref(), ended.clone()).await?;
     let reactivated =
         earlier.is_some_and(|earlier| earlier.id == convert::node_id(&stack.session.server_session_id()));
     let mut session = OpcUaSession {
@@ -86,15 +95,24 @@ async fn knock(options: &SessionOptions) -> Result<(), UaError> {
     }
 }
 
-/// Judges the endpoint's certificate, then makes the folder that tells the stack.
-fn accept(endpoint: &stack::EndpointDescription, options: &SessionOptions) -> Result<SessionFolder, UaError> {
-    let certificate = endpoint.server_certificate.as_ref();
-    judge(certificate, endpoint.server.application_uri.as_ref(), options)?;
-    let issuers = TrustStore::issuers_presented(certificate);
-    if issuers > 0 {
-        return Err(refuse(TrustError::ChainPresented { issuers }, certificate, options));
-    }
-    SessionFolder::create(&options.run_folder, Some(certificate))
+/// Judges the endpoint's certificate, then makes the folder that tells the stack, and the guard for what the stack
+/// does not see to: chains, and the certificate of a session without a secure channel.
+fn accept(
+    endpoint: &stack::EndpointDescription,
+    policy: SecurityPolicy,
+    options: &SessionOptions,
+) -> Result<(SessionFolder, Option<Guard>), UaError> {
+    let presented = endpoint.server_certificate.as_ref();
+    judge(presented, endpoint.server.application_uri.as_ref(), options)?;
+    let certificates = TrustStore::certificates(presented);
+    let certificates = certificates.map_err(|source| refuse(source, presented, options))?;
+    let judged = Judged::new(presented, &certificates);
+    let folder = SessionFolder::create(&options.run_folder, Some(judged.leaf()))?;
+    let guard = match judged.is_chain() || policy == SecurityPolicy::None {
+        true => Some(Guard::new(judged, policy, options)?),
+        false => None,
+    };
+    Ok((folder, guard))
 }
 
 /// Judges what a server presents by the folders as they are now.
@@ -130,10 +148,16 @@ fn identity_token(options: &SessionOptions) -> Result<IdentityToken, UaError> {
     })
 }
 
-async fn open(
-    client: &Client,
+/// What is dialled, as whom, and how when the stack's own way will not do.
+struct Target {
     endpoint: stack::EndpointDescription,
     identity: IdentityToken,
+    guard: Option<Guard>,
+}
+
+async fn open(
+    client: &Client,
+    target: Target,
     options: &SessionOptions,
     earlier: Option<&SessionKey>,
     ended: CancellationToken,
@@ -145,13 +169,18 @@ async fn open(
     };
     let mut builder = client
         .session_builder()
-        .connect_to_endpoint_directly(endpoint)
+        .connect_to_endpoint_directly(target.endpoint)
         .map_err(unreachable)?
-        .user_identity_token(identity);
+        .user_identity_token(target.identity);
     if let Some(earlier) = earlier {
         builder = builder.session_id(convert::to_stack_node_id(&earlier.id));
     }
-    let (session, event_loop) = builder.build(client.certificate_store().clone()).map_err(unreachable)?;
+    let store = client.certificate_store().clone();
+    let (session, running) = match target.guard.clone() {
+        None => builder.build(store).map(running),
+        Some(guard) => builder.with_connector(guard).build(store).map(running),
+    }
+    .map_err(unreachable)?;
     if let Some(earlier) = earlier {
         session.channel().set_auth_token(convert::to_stack_node_id(&earlier.token));
     }
@@ -162,14 +191,28 @@ async fn open(
     let event_loop: JoinHandle<()> = tokio::spawn(async move {
         // Also when the stack panics, or the task is aborted.
         let _ended = ended.drop_guard();
-        let status = event_loop.run().await;
+        let status = running.await;
         if report.send(status).is_err() {
             tracing::debug!(%status, "the connection ended");
         }
     });
     let stack = Stack { session, event_loop };
-    wait(&stack.session, outcome, options).await?;
-    Ok(stack)
+    let waited = wait(&stack.session, outcome, options).await;
+    match target.guard.and_then(|guard| guard.fault()) {
+        Some(fault) if waited.is_err() => Err(UaError::Certificate {
+            endpoint: options.endpoint_url.clone(),
+            copy: None,
+            source: TrustError::Channel { reason: fault.to_string() },
+        }),
+        _ => waited.map(|()| stack),
+    }
+}
+
+/// The event loop as a future, whatever connects it.
+fn running<C: Connector + 'static>(
+    (session, event_loop): (Arc<Session>, SessionEventLoop<C>),
+) -> (Arc<Session>, BoxFuture<'static, stack::StatusCode>) {
+    (session, event_loop.run().boxed())
 }
 
 /// Waiting for the connection alone never ends when the event loop has: both are watched.

@@ -19,7 +19,7 @@ pub(crate) struct SessionFolder {
 const PREFIX: &str = "opcua-session-";
 
 impl SessionFolder {
-    /// Makes the folder. `leaf` is the accepted certificate, with issuers behind it or not; `None` for a session without security.
+    /// Makes the folder. `leaf` is the accepted certificate alone; `None` for a session without security.
     pub(crate) fn create(run_folder: &Path, leaf: Option<&[u8]>) -> Result<Self, UaError> {
         let name = format!("{PREFIX}{}-{}", std::process::id(), random::hex::<8>());
         let folder = Self { path: run_folder.join(name) };
@@ -31,7 +31,6 @@ impl SessionFolder {
         if let Some(leaf) = leaf {
             let certificate = X509::from_byte_string(&leaf.into())
                 .map_err(|_| failed(io::Error::other("the stack cannot read the server's certificate")))?;
-            // Of a chain, the stack gets the first: who stands behind it was judged by us.
             let leaf = certificate.to_der().map_err(|_| failed(io::Error::other("not a certificate")))?;
             // The stack finds a certificate by this name and then compares all bytes.
             let name = CertificateStore::cert_file_name(&certificate);

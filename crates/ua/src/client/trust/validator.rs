@@ -133,14 +133,13 @@ pub enum TrustError {
         /// What the parser says.
         reason: String,
     },
-    /// A chain, which the stack cannot use on a connection: it reads one certificate and refuses bytes behind it,
-    /// also in what the server signs, so that they cannot be taken away from outside.
+    /// The connection is not that of the certificate, which itself is trusted.
     #[error(
-        "the server presents its certificate together with {issuers} issuers, which is not supported yet; let it present its own alone"
+        "it is trusted, but {reason}; if the server was not just given a new certificate, look for what stands between it and this machine"
     )]
-    ChainPresented {
-        /// How many stand behind it.
-        issuers: usize,
+    Channel {
+        /// What does not fit.
+        reason: String,
     },
     /// A certificate cannot be stored.
     #[error("cannot store '{}': {source}", path.display())]
@@ -166,8 +165,8 @@ impl TrustError {
             Self::ApplicationUri { .. } => "GMB-UA-027",
             Self::HostName { .. } => "GMB-UA-028",
             Self::NotACertificate { .. } => "GMB-UA-029",
-            Self::ChainPresented { .. } => "GMB-UA-030",
             Self::Store { .. } => "GMB-UA-031",
+            Self::Channel { .. } => "GMB-UA-032",
         })
     }
 }
@@ -191,6 +190,8 @@ pub(super) fn validate(
         return Err(TrustError::NotACertificate { reason: "it cannot be read".to_owned() });
     };
     let itself_trusted = lists.trusted.contains(&presented.leaf);
+    // First of all: a signature with a short key cannot even be verified here, and would be called wrong.
+    check_key(&leaf, overrides)?;
     let chain = build_chain(&leaf, itself_trusted, presented, lists)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     for certificate in std::iter::once(&leaf).chain(&chain) {
