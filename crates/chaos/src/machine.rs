@@ -76,13 +76,8 @@ impl Machine {
     async fn serve(&mut self, queue: &StoreAndForward) {
         self.is_giving.store(false, Ordering::Relaxed);
         self.resume(queue);
-        for writer in 0..self.writers {
-            if let Err(error) = queue.announce(self.description(writer)).await {
-                self.refused(&error);
-                // A full or failing disk; the edge may also be gone.
-                sleep(Duration::from_secs(1)).await;
-                return;
-            }
+        if !self.describe(queue).await {
+            return;
         }
         let mut under_way: VecDeque<UnderWay> = VecDeque::new();
         let mut next = Instant::now();
@@ -166,8 +161,20 @@ impl Machine {
     /// A new version of all descriptions. False when the edge did not take one.
     async fn redescribe(&mut self, queue: &StoreAndForward) -> bool {
         self.version += 1;
+        self.describe(queue).await
+    }
+
+    /// Announces all descriptions. False when the edge did not take one: for a full or failing disk, or because it is
+    /// gone, and nobody answers any more.
+    async fn describe(&mut self, queue: &StoreAndForward) -> bool {
         for writer in 0..self.writers {
-            if let Err(error) = queue.announce(self.description(writer)).await {
+            let announced = queue.announce(self.description(writer));
+            let taken = tokio::select! {
+                biased;
+                _ = self.slot.changed() => return false,
+                taken = announced => taken,
+            };
+            if let Err(error) = taken {
                 self.refused(&error);
                 sleep(Duration::from_secs(1)).await;
                 return false;

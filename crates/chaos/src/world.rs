@@ -371,6 +371,7 @@ impl World {
         for whose in [Whose::Hub, Whose::Historian] {
             self.disk(whose).set_bytes_of_others(0);
             self.disk(whose).hide_shortage(false);
+            self.disk(whose).forget_faults();
             self.start(whose);
         }
         for index in 0..self.edges.len() {
@@ -378,6 +379,7 @@ impl World {
             self.network.set_delay(index, None);
             self.disk(Whose::Edge(index)).set_bytes_of_others(0);
             self.disk(Whose::Edge(index)).hide_shortage(false);
+            self.disk(Whose::Edge(index)).forget_faults();
             if let Some(edge) = self.edges.get(index) {
                 edge.clock.set_off(0);
             }

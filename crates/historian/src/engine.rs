@@ -1,5 +1,6 @@
 //! The store itself: state under one lock, without tasks or a runtime.
 
+mod account;
 mod compact;
 mod damage;
 mod flush;

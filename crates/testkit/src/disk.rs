@@ -8,7 +8,7 @@ mod state;
 
 use gemba_base::disk::{Disk, DiskFile, DiskLock};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use state::{Entry, FileChange, FolderChange, State};
+use state::{Entry, Faults, FileChange, FolderChange, State};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -108,6 +108,11 @@ impl FaultyDisk {
     /// The next read of a file fails.
     pub fn fail_next_read(&self) {
         self.0.state.lock().faults.read = true;
+    }
+
+    /// No fault is to come any more that has not happened yet.
+    pub fn forget_faults(&self) {
+        self.0.state.lock().faults = Faults::default();
     }
 
     /// Sets the size of the volume.

@@ -157,6 +157,10 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
         state.values_waiting = state.values_waiting.saturating_sub(loss.values);
     }
     shared.counters.values_dropped.add(loss.values);
+    // Given up they are, whether or not the segment can be deleted.
+    if loss.descriptions {
+        announce_again(shared);
+    }
     if let Err(error) = shared.save_checkpoint() {
         tracing::warn!(%error, "the checkpoint was not written; nothing is deleted");
         return Some(used);
@@ -167,14 +171,15 @@ pub(super) async fn drop_oldest(shared: &Shared, sequence: u64) -> Option<u64> {
         }
         Err(error) => tracing::warn!(%error, "the oldest segment was not deleted"),
     }
-    if loss.descriptions {
-        // The hub never saw them; what comes after needs them.
-        let announced: Vec<_> = shared.state.lock().announced.values().cloned().collect();
-        for metadata in announced {
-            drop(shared.put(Work::Announce(metadata), 1024));
-        }
-    }
     Some(used)
+}
+
+/// The hub never saw some descriptions; what comes after needs them.
+fn announce_again(shared: &Shared) {
+    let announced: Vec<_> = shared.state.lock().announced.values().cloned().collect();
+    for metadata in announced {
+        drop(shared.put(Work::Announce(metadata), 1024));
+    }
 }
 
 /// The record of a drop had reached the disk after all, though its writing failed: what it gives up is given up. Returns
@@ -196,6 +201,9 @@ pub(super) fn take_over(shared: &Shared, found: &Frame, sequence: u64) -> u64 {
     }
     state.offset = found.offset + 1;
     state.next_sequence = next;
+    drop(state);
+    // Some may have been in the segment.
+    announce_again(shared);
     next - sequence
 }
 

@@ -71,11 +71,18 @@ impl Engine {
         self.open_gaps(state, &ids, GapReason::MissingMetadata, Hop::Store, doubt, told);
     }
 
-    /// A gap record of a producer, and what it says about the producer's messages.
-    pub(super) fn gap_message(&self, state: &mut State, sender: &Sender, message: GapMessage) {
+    /// A gap record of a producer, and what it says about the producer's messages. One that came late stands in the hole
+    /// where it was missing.
+    pub(super) fn gap_message(
+        &self,
+        state: &mut State,
+        sender: &Sender,
+        message: GapMessage,
+        hole: Option<Told>,
+    ) {
         let GapMessage { mut record, messages, again, starts, part } = message;
         self.put_back(state, sender, &starts, &messages);
-        let mut told = sender.told;
+        let mut told = hole.unwrap_or(sender.told);
         if let Some(key) = sender.key() {
             let producer = Arc::make_mut(&mut state.producers).of(key);
             let is_known = again.iter().any(|number| producer.has(*number));

@@ -12,7 +12,7 @@ use crate::producers::{Arrival, ProducerKey};
 use crate::row::{Place, RowRef};
 use gemba_api::log::properties;
 use gemba_api::{DeviceMessage, LogEntry, LogItem};
-use gemba_model::{DataSetMetaData, GapMessage, GapReason, Hop, SampleBatch, StatusCode};
+use gemba_model::{DataSetMetaData, GapMessage, SampleBatch, StatusCode};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -128,7 +128,7 @@ impl Engine {
             self.register(&sender, metadata)?;
         }
         let mut state = self.lock_dirty();
-        self.account(&mut state, &sender);
+        let late = self.account(&mut state, &sender);
         match content {
             Content::Nothing { foreign } => self.counters.foreign_messages.add(u64::from(foreign)),
             Content::Batches(batches) => self.batches(&mut state, &sender, batches, &entry.message),
@@ -136,37 +136,15 @@ impl Engine {
                 self.wait(&mut state, &sender, encoding, writer, 1, &entry.message);
             }
             Content::MetaData(metadata) => self.read_waiting(&mut state, &sender, &metadata, decoder),
-            Content::Gap(message) => self.gap_message(&mut state, &sender, message),
+            Content::Gap(message) => self.gap_message(&mut state, &sender, message, late.hole),
             Content::Malformed(detail) => self.malformed(&mut state, &sender, &detail),
         }
+        // Not before: a record that came late has the bounds of the hole that it leaves.
+        late.settled.into_iter().for_each(|told| state.ledger.retract(told));
         self.counters.messages_taken.add(1);
         state.advance(&sender);
         self.version.store(state.version, Ordering::Release);
         Ok(())
-    }
-
-    /// Finds the account of the message's number; a new one when the producer was put back to an older state.
-    fn resolve(&self, state: &mut State, sender: &mut Sender) {
-        let Some((key, sequence)) = sender.account.take() else { return };
-        let epoch = key.epoch;
-        let key = state.producers.resolve(key, sequence, sender.life);
-        if key.epoch != epoch && !state.producers.knows(&key) {
-            self.problems.set(
-                &*self.clock,
-                "GMB-HIS-012",
-                &sender.device,
-                format!(
-                    "{} gives numbers anew that it gave before: its data directory was put back from a copy, or is in use twice",
-                    sender.device
-                ),
-                "What it sends is stored. Make sure that one edge alone uses the directory; the gap ledger shows what may be missing",
-                3,
-            );
-            self.producer_gap(state, &key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
-            let first = ProducerKey { epoch, ..key.clone() };
-            Arc::make_mut(&mut state.producers).branch(&first, &key, sequence);
-        }
-        sender.account = Some((key, sequence));
     }
 
     /// The lock, and a note that there will be something to flush.
@@ -208,46 +186,6 @@ impl Engine {
         descriptions.announce(&sender.device, &description);
         descriptions.commit(&sender.device, description);
         Ok(())
-    }
-
-    /// Takes the message's number into the account, and what it says about those before it into the ledger.
-    fn account(&self, state: &mut State, sender: &Sender) {
-        let Some((key, sequence)) = &sender.account else { return };
-        let mut arrival = state.producers.classify(key, *sequence);
-        let is_new_epoch = state.producers.is_new_epoch(key);
-        if state.resync && !state.producers.knows(key) {
-            Arc::make_mut(&mut state.producers).begin(key, *sequence);
-            arrival = Arrival::Due;
-        }
-        let doubtful = state.producers.is_doubtful(key);
-        if is_new_epoch {
-            // What the old epoch had not delivered is gone with the edge's state.
-            self.producer_gap(state, key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
-        }
-        let is_after_hole = matches!(arrival, Arrival::AfterHole(_));
-        if doubtful {
-            let ids = state.descriptions.series_of_producer(&key.device, &key.producer);
-            let ledger = &mut state.ledger;
-            if is_after_hole {
-                ledger.confirm_loss(&ids, sender.told, self.options.gaps_max);
-            } else {
-                ledger.settle(&ids, Doubt::LogLoss, false);
-            }
-        } else if is_after_hole {
-            self.producer_gap(state, key, GapReason::SequenceGap, Hop::Hub, Doubt::None, sender.told);
-        }
-        if is_after_hole {
-            Arc::make_mut(&mut state.producers).of(key).reveal(*sequence, sender.told);
-        }
-        let producers = Arc::make_mut(&mut state.producers);
-        producers.mark(key, sender.place.partition, *sequence, arrival);
-        if let (Some(life), Arrival::Due | Arrival::AfterHole(_)) = (sender.life, arrival) {
-            producers.note_life(key, *sequence, life);
-        }
-        let producer = producers.of(key);
-        producer.doubtful = false;
-        let settled = if arrival == Arrival::Late { producer.take_settled() } else { Vec::new() };
-        settled.into_iter().for_each(|told| state.ledger.retract(told));
     }
 
     fn batches(&self, state: &mut State, sender: &Sender, batches: Batches<'_>, message: &DeviceMessage) {

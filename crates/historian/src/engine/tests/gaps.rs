@@ -267,3 +267,17 @@ fn a_hole_stays_while_one_of_the_records_that_account_for_it_is_missing() {
     house.ingest();
     assert_eq!([entries(&house, 1), entries(&house, 3)], [[drop], [drop]]);
 }
+
+#[test]
+fn a_record_that_comes_late_stands_in_the_hole_where_it_was_missing() {
+    let mut house = House::new();
+    let (mut edge, description) = begin(&house);
+    let late = edge.gap_message(&disconnection(WRITER));
+    for seconds in [50, 60] {
+        house.log.append(0, value(&mut edge, &description, seconds));
+    }
+    house.log.append(0, late);
+    house.log.append(0, value(&mut edge, &description, 70));
+    house.ingest();
+    assert_eq!(entries(&house, 1), [(GapReason::Disconnection, Some(10), Some(50), None)]);
+}
