@@ -243,7 +243,10 @@ impl Series<'_> {
             return;
         }
         // After these, values may be missing, which is all that anybody knows.
-        let may_be_empty = matches!(gap.reason, GapReason::EdgeRestart | GapReason::Corruption);
+        // So it is of what an edge gives up that was put back: it counts anew, and nobody knows what of it came before.
+        let was_put_back = self.oracle.had(GapReason::EdgeRestart, Hop::Edge);
+        let may_be_empty = matches!(gap.reason, GapReason::EdgeRestart | GapReason::Corruption)
+            || (gap.reason == GapReason::Drop && gap.count.is_none() && was_put_back);
         let within = missing.iter().filter(|(_, offer)| covers(gap, offer.source)).count() as u64;
         let is_filled = within > 0;
         if gap.count.is_some_and(|count| count > within) {

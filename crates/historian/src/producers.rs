@@ -246,9 +246,13 @@ impl Producers {
         self.0.contains_key(key)
     }
 
-    /// Whether the log lost offsets since the last message of an epoch.
+    /// Whether the log lost offsets since the last message of an epoch; of one that begins, since that of those before.
     pub(crate) fn is_doubtful(&self, key: &ProducerKey) -> bool {
-        self.0.get(key).is_some_and(|producer| producer.doubtful)
+        if let Some(producer) = self.0.get(key) {
+            return producer.doubtful;
+        }
+        let same = |known: &ProducerKey| known.device == key.device && known.producer == key.producer;
+        self.0.iter().any(|(known, producer)| same(known) && producer.doubtful)
     }
 
     /// Begins an account in the middle.
@@ -257,9 +261,11 @@ impl Producers {
         self.0.insert(key.clone(), Producer { next, unknown, ..Producer::default() });
     }
 
-    /// Begins the account `again` of a producer whose numbers stand in that of `key`: see [`Self::resolve`].
+    /// Begins the account `again` of a producer whose numbers stand in that of `key`: see [`Self::resolve`]. It settles
+    /// the doubts of that one, which may hear nothing any more.
     pub(crate) fn branch(&mut self, key: &ProducerKey, again: &ProducerKey, next: u64) {
         self.begin(again, next);
+        self.of(again).doubtful = self.of(key).doubtful;
         keep(&mut self.of(key).branches, again.epoch);
     }
 

@@ -52,7 +52,7 @@ impl Engine {
         }
         let doubtful = state.producers.is_doubtful(key);
         if is_new_epoch {
-            // What the old epoch had not delivered is gone with the edge's state.
+            // What the old epoch had not delivered is gone with the edge's state, whatever else befell it.
             self.producer_gap(state, key, GapReason::EdgeRestart, Hop::Edge, Doubt::None, sender.told);
         }
         let is_after_hole = matches!(arrival, Arrival::AfterHole(_));
