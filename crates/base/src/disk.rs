@@ -139,7 +139,8 @@ fn here(folder: Option<&Path>) -> &Path {
     folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-/// Creates a folder and makes its name durable, and those of parents that were not there.
+/// Creates a folder and makes its name durable, and those of its parents. Those that are there may be no older than the
+/// last try, which crashed, or whose sync failed.
 ///
 /// # Errors
 /// As the disk reports them.
@@ -147,16 +148,21 @@ pub fn make_folder<D: Disk + ?Sized>(disk: &D, folder: &Path) -> io::Result<()> 
     let absent =
         |folder: &Path| matches!(disk.list(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
     let named = |folder: &&Path| !folder.as_os_str().is_empty() && folder.parent().is_some();
-    // The folder's own name is synced every time: a crash may have come just before that.
-    let fresh: Vec<&Path> = folder
-        .ancestors()
-        .filter(named)
-        .enumerate()
-        .filter(|(depth, folder)| *depth == 0 || absent(folder))
-        .map(|(_, folder)| folder)
-        .collect();
+    let names: Vec<(&Path, bool)> =
+        folder.ancestors().filter(named).map(|folder| (folder, absent(folder))).collect();
     disk.create_folder(folder)?;
-    fresh.into_iter().try_for_each(|folder| disk.sync_folder(here(folder.parent())))
+    for (name, is_fresh) in names {
+        let parent = here(name.parent());
+        match disk.sync_folder(parent) {
+            // Where we may not even look, we have made nothing.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !is_fresh => {}
+            Err(error) => {
+                return Err(io::Error::new(error.kind(), format!("syncing {}: {error}", parent.display())));
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The machine's file system.

@@ -264,10 +264,12 @@ impl Machine {
 
     /// Some values are never given, and a record says so.
     fn leave_out(&mut self, oracle: &mut Oracle, writer: usize, delivery: &mut Delivery) {
+        // Between what came before and what comes next of all fields: an edge that drops the record knows the times of
+        // messages alone.
+        let last = |field| oracle.offers(writer, field).last().map(|offer| offer.source);
+        let last = (0..oracle.fields()).filter_map(last).max();
+        let source = self.time.now().ticks().max(last.unwrap_or(i64::MIN));
         for field in 0..oracle.fields() {
-            // Not after what comes next of any field: an edge that drops the record knows the times of messages alone.
-            let now = self.time.now().ticks();
-            let source = oracle.offers(writer, field).last().map_or(now, |offer| offer.source.max(now));
             oracle.offer(writer, field, source, Fate::NeverGiven);
             let (reason, hop) = (GapReason::Disconnection, Hop::Field);
             oracle.excuse(Excuse { reason, hop, from: source, to: source });

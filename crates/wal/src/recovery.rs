@@ -8,7 +8,7 @@ use crate::options::LogOptions;
 use crate::scan::{Check, Scanner, Step, Walk};
 use crate::segment::{Segment, SegmentState, create, offset_of_name, segment_path};
 use crate::shared::Place;
-use gemba_base::disk::{Disk, DiskFile, DiskLock};
+use gemba_base::disk::{Disk, DiskFile, DiskLock, make_folder};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,21 +114,8 @@ impl Opener<'_> {
         Place { disk: Arc::clone(&self.disk), folder: self.folder.to_owned(), log_id, seed: seed(log_id) }
     }
 
-    /// Creates the folder and makes each new name on the way to it durable.
     fn make_folder(&self) -> Result<(), OpenError> {
-        let absent = |folder: &Path| matches!(self.disk.list(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
-        let named = |folder: &&Path| !folder.as_os_str().is_empty() && folder.parent().is_some();
-        // The folder's own name is synced every time: the open before may have crashed just there.
-        let mut fresh: Vec<&Path> = self.folder.ancestors().skip(1).filter(named).collect();
-        fresh.retain(|folder| absent(folder));
-        fresh.push(self.folder);
-        self.io("creating the folder", || self.disk.create_folder(self.folder))?;
-        for folder in fresh {
-            let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let parent = parent.unwrap_or_else(|| Path::new("."));
-            self.io_at("syncing", parent, || self.disk.sync_folder(parent))?;
-        }
-        Ok(())
+        self.io("creating the folder", || make_folder(&*self.disk, self.folder))
     }
 
     fn lock(&self) -> Result<Box<dyn DiskLock>, OpenError> {

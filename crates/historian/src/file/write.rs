@@ -13,7 +13,7 @@ use super::received::ReceivedTable;
 use crate::error::{HistorianError, Result};
 use crate::row::RowRef;
 use arrow_array::RecordBatch;
-use gemba_base::disk::Disk;
+use gemba_base::disk::{Disk, make_folder};
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -280,12 +280,7 @@ pub(crate) fn create_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
 
 /// Creates the store's own folders and makes them durable, whatever an earlier try left.
 pub(crate) fn create_root(disk: &dyn Disk, folder: &Path) -> Result<()> {
-    create_folder(disk, folder)?;
-    let parents = folder.ancestors().skip(1).take(3).filter(|parent| !parent.as_os_str().is_empty());
-    for parent in parents {
-        disk.sync_folder(parent).map_err(HistorianError::storage(parent))?;
-    }
-    Ok(())
+    make_folder(disk, folder).map_err(HistorianError::storage(folder))
 }
 
 /// What the disk said, dug out of Parquet's error, so that a full disk is known as one.
