@@ -20,6 +20,8 @@ struct Account {
     /// Numbers below it that never came.
     missing: Vec<(u64, u64)>,
     messages: u64,
+    /// The edge was put back to a state in which it may have had what it gave up later.
+    was_put_back: bool,
 }
 
 /// What an edge's messages came to.
@@ -84,6 +86,7 @@ impl Watch {
             // What came before belongs to an earlier life.
             missing: vec![(0, sequence)],
             messages: 0,
+            was_put_back: false,
         });
         if sequence >= account.next {
             if sequence > account.next {
@@ -93,7 +96,21 @@ impl Watch {
             account.messages += 1;
             return true;
         }
-        !account.missing.iter().any(|(from, to)| (*from..*to).contains(&sequence))
+        let Some(at) = account.missing.iter().position(|(from, to)| (*from..*to).contains(&sequence)) else {
+            return true;
+        };
+        if account.was_put_back {
+            let (from, to) = account.missing.remove(at);
+            account.missing.extend([(from, sequence), (sequence + 1, to)]);
+            account.messages += 1;
+        }
+        account.was_put_back
+    }
+
+    /// An edge got an old state of its own.
+    pub(crate) fn put_back(&mut self, device: &str) {
+        let of_edge = self.accounts.iter_mut().filter(|(whose, _)| whose.0 == device);
+        of_edge.for_each(|(_, account)| account.was_put_back = true);
     }
 
     /// What came of an edge; `None` when not everything was seen.

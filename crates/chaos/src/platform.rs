@@ -211,6 +211,12 @@ impl Platform {
         tasks.kill().await;
     }
 
+    /// An edge got an old state of its own.
+    pub(crate) async fn put_back(&mut self, device: &str) {
+        self.look().await;
+        self.watch.put_back(device);
+    }
+
     /// The process stops in order.
     pub(crate) async fn stop(&mut self) {
         self.network.set_hub(None);

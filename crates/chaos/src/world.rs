@@ -220,7 +220,10 @@ impl World {
                 if let Some(edge) = self.edges.get_mut(index) {
                     edge.die(Death::Killed).await;
                     match fault {
-                        Fault::PutBack(..) => edge.put_back(),
+                        Fault::PutBack(..) => {
+                            edge.put_back();
+                            self.platform.put_back(&edge.name()).await;
+                        }
                         _ => edge.wipe(),
                     }
                 }

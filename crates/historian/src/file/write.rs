@@ -310,12 +310,10 @@ pub(crate) fn write_whole(
     publish(disk, &temporary, path)
 }
 
-/// Reads a small file whole.
+/// Reads a small file whole. A read that fails is tried once more: what cannot be read at a start is given up for good.
 pub(crate) fn read_small(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
-    let file = disk.open(path, false)?;
-    let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; length];
-    let read = file.read_at(&mut bytes, 0)?;
-    bytes.truncate(read);
-    Ok(bytes)
+    match disk.read(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => disk.read(path),
+        read => read,
+    }
 }
