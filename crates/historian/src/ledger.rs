@@ -234,12 +234,12 @@ impl Ledger {
 
     /// A value of a series came: what was open ends here, except what waits for descriptions. A value that had to wait
     /// for its description, and lies before the message that told of a gap, is where that gap begins.
-    pub(crate) fn value_came(&mut self, row: &RowRef<'_>) {
+    pub(crate) fn value_came(&mut self, row: &RowRef<'_>, waited: bool) {
         let Some(keys) = self.open.get_mut(&row.series) else { return };
         let time = row.source_time();
         keys.retain(|key| match self.entries.get_mut(key) {
             Some(gap) if gap.doubt == Doubt::Pending => true,
-            Some(gap) if is_before(row, key) => {
+            Some(gap) if waited && is_before(row, key) => {
                 gap.from = Some(gap.from.map_or(time, |from| from.max(time)));
                 true
             }
@@ -368,9 +368,9 @@ impl Ledger {
     }
 }
 
-/// Whether a value lies before the message that told of a gap. Offsets begin anew in a new log, which is younger.
-fn is_before(row: &RowRef<'_>, key: &GapKey) -> bool {
-    row.partition == key.partition && row.offset < key.offset && row.received <= key.at
+/// Whether a value lies before the message that told of a gap. Not by the time: clocks are set back.
+const fn is_before(row: &RowRef<'_>, key: &GapKey) -> bool {
+    row.partition == key.partition && row.offset < key.offset
 }
 
 fn shown(key: &GapKey, gap: &Gap) -> GapEntry {

@@ -346,7 +346,9 @@ impl State {
             self.ledger.overflowed(row, previous, told, gaps_max);
         }
         if self.ledger.has_open(row.series) {
-            self.ledger.value_came(row);
+            // Else it is in the message that is read now, which lies behind all that was told.
+            let waited = (row.partition, row.offset) != (told.partition, told.offset);
+            self.ledger.value_came(row, waited);
         }
         self.version += 1;
         self.active.push(row, self.version);

@@ -58,8 +58,8 @@ fn a_gap_ends_with_the_next_value_and_repeats_add_up() {
     ledger.add(1, told(2), open(10, GapReason::Disconnection, None), MAX);
     ledger.add(2, told(2), open(5, GapReason::Disconnection, None), MAX);
     assert_eq!(ledger.open_count(), 3);
-    ledger.value_came(&row(1, 20, 0));
-    ledger.value_came(&row(1, 30, 0));
+    ledger.value_came(&row(1, 20, 0), false);
+    ledger.value_came(&row(1, 30, 0), false);
     check(
         &ledger,
         expect![[r#"
@@ -74,7 +74,7 @@ fn a_gap_ends_with_the_next_value_and_repeats_add_up() {
 fn an_older_value_closes_a_gap_without_turning_it_round() {
     let mut ledger = Ledger::default();
     ledger.add(1, told(1), open(10, GapReason::Disconnection, None), MAX);
-    ledger.value_came(&row(1, 10, 0));
+    ledger.value_came(&row(1, 10, 0), false);
     check(
         &ledger,
         expect![[r#"
@@ -89,7 +89,7 @@ fn an_overflow_bit_is_a_gap_unless_a_record_told_of_it() {
     ledger.overflowed(&row(1, 20, 0x480), Some(10), told(1), MAX);
     ledger.add(1, told(2), open(20, GapReason::Overflow, Some(2)), MAX);
     ledger.overflowed(&row(1, 40, 0x480), Some(20), told(3), MAX);
-    ledger.value_came(&row(1, 40, 0x480));
+    ledger.value_came(&row(1, 40, 0x480), false);
     check(
         &ledger,
         expect![[r#"
@@ -143,7 +143,7 @@ fn a_hole_in_the_numbers_takes_the_cause_that_is_told_later() {
     let mut ledger = Ledger::default();
     let hole = |from| Gap { hop: Hop::Hub, ..open(from, GapReason::SequenceGap, None) };
     ledger.add(1, told(1), hole(10), MAX);
-    ledger.value_came(&row(1, 20, 0));
+    ledger.value_came(&row(1, 20, 0), false);
     ledger.add(1, told(2), hole(20), MAX);
     ledger.attribute(told(1), GapReason::Corruption, Hop::Edge, MAX);
     ledger.retract(told(1));
@@ -166,7 +166,7 @@ fn holes_in_the_numbers_stay_apart_because_each_may_be_taken_back() {
     ledger.attribute(told(2), GapReason::Corruption, Hop::Edge, MAX);
     assert_eq!(ledger.hole(told(2), 1), Some((Some(10), None)));
     ledger.retract(told(2));
-    ledger.value_came(&row(1, 20, 0));
+    ledger.value_came(&row(1, 20, 0), false);
     check(
         &ledger,
         expect![[r#"
@@ -177,12 +177,12 @@ fn holes_in_the_numbers_stay_apart_because_each_may_be_taken_back() {
 }
 
 #[test]
-fn a_value_from_before_a_gap_begins_it_and_a_new_log_has_only_later_ones() {
+fn a_value_that_waited_before_a_gap_begins_it_and_one_that_comes_ends_it_whatever_its_offset() {
     let mut ledger = Ledger::default();
     ledger.add(1, told(200), open(10, GapReason::Disconnection, None), MAX);
-    ledger.value_came(&row(1, 15, 0));
+    ledger.value_came(&row(1, 15, 0), true);
     assert!(ledger.has_open(1));
-    ledger.value_came(&RowRef { received: 300, ..row(1, 30, 0) });
+    ledger.value_came(&row(1, 30, 0), false);
     check(
         &ledger,
         expect![[r#"
