@@ -1,123 +1,17 @@
 //! Giving up the oldest data, by rule and with a record of what was in it.
 
+mod loss;
+
 use super::{Shared, Work};
 use crate::encoding::Writer;
 use crate::queue::appender::FRAME_KIND;
 use crate::record::{self, Entry, Message, MessageKind};
 use crate::replay;
 use bytes::Bytes;
-use gemba_model::{
-    DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, Part, ProducerStart, SampleBatch,
-    WriterKey,
-};
-use gemba_pubsub::uadp::Decoder;
-use gemba_pubsub::{NoDataSets, Received};
-use gemba_wal::{Frame, Log, ReadItem, Record, SegmentInfo};
+use gemba_model::{DateTime, FieldGap, GapMessage, GapReason, GapRecord, GapScope, Hop, Part, WriterKey};
+use gemba_wal::{Frame, Record, SegmentInfo};
+use loss::{FieldLoss, Loss, LostGap, Unreadable, loss_of};
 use std::collections::BTreeMap;
-
-/// What a segment holds that the hub has not acknowledged.
-#[derive(Default)]
-struct Loss {
-    /// Per writer and field.
-    fields: BTreeMap<WriterKey, BTreeMap<u16, FieldLoss>>,
-    /// Earliest and latest source time of each writer in its last message.
-    last: BTreeMap<WriterKey, (i64, i64)>,
-    /// Gap records that the hub has not acknowledged: what they tell must not be lost with them.
-    gaps: Vec<LostGap>,
-    unreadable: Vec<Unreadable>,
-    values: u64,
-    /// Descriptions that are still in force; they are announced again.
-    descriptions: bool,
-    /// Descriptions that newer ones replaced; later data may need them.
-    old_descriptions: Vec<Vec<u8>>,
-    next_sequence: u64,
-    /// Numbers of all these messages.
-    messages: Option<(u64, u64)>,
-    /// Who gave them.
-    starts: Vec<ProducerStart>,
-}
-
-/// Lost values of one field.
-struct FieldLoss {
-    count: u64,
-    /// First and last source time, in ticks.
-    span: (i64, i64),
-    /// Numbers `from..to` of the messages that they are in.
-    messages: (u64, u64),
-}
-
-/// Records of the segment that cannot be read: between the source times of the data before and after them.
-struct Unreadable {
-    before: Option<i64>,
-    after: Option<i64>,
-}
-
-/// A gap record that is lost.
-struct LostGap {
-    sequence: u64,
-    body: Vec<u8>,
-    /// The writer that it is about. Others tell of other machines, whose clocks may differ.
-    writer: Option<WriterKey>,
-    /// Begin of the writer's last message before it and end of the first one after it, in source time, if they are lost
-    /// as well. What is stored around them, the historian knows itself.
-    before: Option<i64>,
-    after: Option<i64>,
-}
-
-impl LostGap {
-    fn new(loss: &Loss, message: &Message<'_>) -> Self {
-        let gap: Option<GapMessage> = serde_json::from_slice(message.body).ok();
-        let writer = match gap.map(|gap| gap.record.scope) {
-            Some(GapScope::Writer { group, writer, .. }) => Some(WriterKey { group, writer }),
-            _ => None,
-        };
-        let before = writer.and_then(|writer| loss.last.get(&writer)).map(|span| span.0);
-        Self { sequence: message.sequence, body: message.body.to_vec(), writer, before, after: None }
-    }
-}
-
-impl Loss {
-    /// How many messages tell of it.
-    fn records(&self) -> u64 {
-        let fresh = if self.messages.is_some() { self.fields.len().max(1) } else { 0 };
-        let damage = usize::from(!self.unreadable.is_empty());
-        (self.old_descriptions.len() + self.gaps.len() + self.unreadable.len() + damage + fresh) as u64
-    }
-
-    /// Values of a writer in a message.
-    fn batch(&mut self, batch: &SampleBatch, message: &Message<'_>) {
-        let fields = self.fields.entry(batch.writer).or_default();
-        let sequence = message.sequence;
-        let mut span: Option<(i64, i64)> = None;
-        for sample in &batch.samples {
-            let time = sample.source_timestamp.or(sample.server_timestamp);
-            let time = time.map_or(message.span.0, DateTime::ticks);
-            let fresh = || FieldLoss { count: 0, span: (time, time), messages: (sequence, sequence) };
-            let seen = fields.entry(sample.field).or_insert_with(fresh);
-            seen.count += 1;
-            seen.span = widened(seen.span, time);
-            seen.messages.1 = sequence + 1;
-            span = Some(span.map_or((time, time), |span| widened(span, time)));
-        }
-        let Some(span) = span else { return };
-        self.last.insert(batch.writer, span);
-        let waiting = |gap: &&mut LostGap| gap.after.is_none() && gap.writer == Some(batch.writer);
-        self.gaps.iter_mut().filter(waiting).for_each(|gap| gap.after = Some(span.1));
-    }
-
-    /// The segment's last records could not be read: what they held ends where the next segment begins.
-    fn end_at(&mut self, next: &[u8]) {
-        let Some(lost) = self.unreadable.last_mut().filter(|lost| lost.after.is_none()) else { return };
-        let mut messages = record::entries(next).into_iter().flatten().flatten();
-        let Some(Entry::Message(message)) = messages.find(|entry| matches!(entry, Entry::Message(_))) else {
-            return;
-        };
-        lost.after = Some(message.span.0).filter(|_| message.span != (0, 0));
-        let (first, _) = self.messages.unwrap_or((message.sequence, 0));
-        self.messages = Some((first, message.sequence)).filter(|(from, to)| from < to);
-        self.next_sequence = self.next_sequence.max(message.sequence);
-    }
-}
 
 /// Drops the oldest segment. Its gap records, numbered from `sequence` on, are durable before anything is
 /// deleted. Returns how many numbers they took, or `None` when nothing was dropped.
@@ -228,87 +122,6 @@ pub(super) async fn expire(shared: &Shared, writer: &mut Writer) {
     }
 }
 
-fn loss_of(shared: &Shared, log: &Log, segment: &SegmentInfo) -> Loss {
-    let mut loss = Loss::default();
-    let (undelivered, from) = shared.state.lock().unacknowledged;
-    let mut reader = log.reader(segment.first_offset);
-    let mut decoder = Decoder::default();
-    let mut before: Option<i64> = None;
-    'segment: while let Ok(items) = reader.read(4 << 20) {
-        if items.is_empty() {
-            break;
-        }
-        for item in items {
-            let frame = match item {
-                ReadItem::Frame(frame) => frame,
-                ReadItem::Corrupt { from_offset, .. } => {
-                    if (undelivered..=segment.last_offset).contains(&from_offset) {
-                        loss.unreadable.push(Unreadable { before, after: None });
-                    }
-                    continue;
-                }
-                ReadItem::Trimmed { .. } => continue,
-            };
-            if frame.offset > segment.last_offset {
-                loss.end_at(&frame.payload);
-                break 'segment;
-            }
-            let life = record::life(&frame.payload);
-            for entry in record::entries(&frame.payload).into_iter().flatten().flatten() {
-                let Entry::Message(message) = entry else { continue };
-                loss.next_sequence = loss.next_sequence.max(message.sequence + 1);
-                if message.sequence >= from {
-                    // What could not be read before it was waiting as well.
-                    let begins = if loss.unreadable.is_empty() { message.sequence } else { from };
-                    let (first, _) = *loss.messages.get_or_insert((begins, 0));
-                    loss.messages = Some((first, message.sequence + 1));
-                    if let Some(life) =
-                        life.filter(|life| loss.starts.last().is_none_or(|last| last.life != *life))
-                    {
-                        loss.starts.push(ProducerStart { life, first: message.sequence });
-                    }
-                    count(shared, &mut loss, &mut decoder, &message);
-                }
-                if message.kind == MessageKind::Data && message.span != (0, 0) {
-                    before = before.max(Some(message.span.1));
-                    let open = loss.unreadable.iter_mut().filter(|lost| lost.after.is_none());
-                    open.for_each(|lost| lost.after = Some(message.span.1));
-                }
-            }
-        }
-    }
-    loss
-}
-
-fn count(shared: &Shared, loss: &mut Loss, decoder: &mut Decoder, message: &Message<'_>) {
-    let received = match message.kind {
-        MessageKind::Data | MessageKind::MetaData => decoder.decode(message.body, &NoDataSets),
-        MessageKind::Gap => {
-            let gap = LostGap::new(loss, message);
-            loss.gaps.push(gap);
-            return;
-        }
-    };
-    loss.values += u64::from(message.values);
-    match received {
-        Ok(Received::Data(network)) => {
-            for data in &network.messages {
-                loss.batch(&data.batch, message);
-            }
-        }
-        Ok(Received::MetaData(found)) => {
-            let state = shared.state.lock();
-            let newest = state.announced.get(&found.meta_data.writer);
-            if newest.is_some_and(|newest| newest.version == found.meta_data.version) {
-                loss.descriptions = true;
-            } else {
-                loss.old_descriptions.push(message.body.to_vec());
-            }
-        }
-        Err(_) => {}
-    }
-}
-
 /// Old descriptions and gap records that were in the segment, then a record for each writer that lost something.
 /// Each also tells which messages will never come.
 fn gap_record(loss: &Loss, sequence: u64) -> Vec<u8> {
@@ -368,10 +181,6 @@ fn writer_gap(key: WriterKey, fields: &BTreeMap<u16, FieldLoss>) -> GapMessage {
     })
 }
 
-fn widened(span: (i64, i64), time: i64) -> (i64, i64) {
-    (span.0.min(time), span.1.max(time))
-}
-
 /// What could not even be read: nobody knows how many values.
 fn unreadable_gap(lost: &Unreadable) -> GapMessage {
     GapMessage::from(GapRecord {
@@ -413,6 +222,7 @@ fn nothing_lost() -> GapMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gemba_model::SampleBatch;
 
     #[test]
     fn the_record_of_each_writer_tells_which_messages_never_come() {
