@@ -108,8 +108,12 @@ impl Machine {
                     }
                     let pace = self.pace.as_millis() as u64;
                     next = Instant::now() + Duration::from_millis(1 + self.rng.below(pace * 2));
-                    if under_way.is_empty() && self.rng.one_in(1_000) && !self.redescribe(queue).await {
-                        return;
+                    if under_way.is_empty() && self.rng.one_in(1_000) {
+                        if !self.redescribe(queue).await {
+                            return;
+                        }
+                        // That takes time, in which everything may have been told to end.
+                        continue;
                     }
                     let (delivery, counts) = self.delivery();
                     let (outcome, tells_gap) = (queue.publish(delivery), self.owes_gap);
