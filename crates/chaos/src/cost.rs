@@ -56,6 +56,9 @@ pub(crate) fn of_rot(edges: &[Edge], whose: Whose, now: DateTime) {
         if whose == Whose::Hub {
             // What told the cause of missing messages may be gone; then their absence is all that is known.
             edge.excuse(Excuse { reason: GapReason::SequenceGap, hop, from: i64::MIN, to });
+            // So may be a description, and what it describes waits for it.
+            let (reason, hop) = (GapReason::MissingMetadata, Hop::Store);
+            edge.excuse(Excuse { reason, hop, from: i64::MIN, to });
         }
     }
 }
