@@ -281,3 +281,45 @@ fn a_record_that_comes_late_stands_in_the_hole_where_it_was_missing() {
     house.ingest();
     assert_eq!(entries(&house, 1), [(GapReason::Disconnection, Some(10), Some(50), None)]);
 }
+
+/// Any bytes as the gap record of a known edge, after a hole in its numbers.
+fn record_of_bytes(bytes: &[u8]) {
+    let mut house = House::new();
+    let (mut edge, description) = begin(&house);
+    drop(value(&mut edge, &description, 20));
+    house.log.append(0, value(&mut edge, &description, 50));
+    let mut record = edge.gap_message(&disconnection(WRITER));
+    record.body = bytes::Bytes::copy_from_slice(bytes);
+    house.log.append(0, record);
+    house.log.append(0, value(&mut edge, &description, 60));
+    house.ingest();
+    let accounts = house.engine().with_state(|state| state.producers.completeness());
+    let counts: Vec<_> = accounts.iter().map(|one| (one.messages, one.missing, one.stored)).collect();
+    assert_eq!(counts, [(5, 1, 3)], "a record changes no count");
+    for gap in house.gaps() {
+        assert!(gap.to.is_none() || gap.from.is_none() || gap.from <= gap.to, "{gap:?}");
+    }
+}
+
+#[test]
+fn fuzz_record() {
+    let drop = drop_of(&[(0, 1, (2, 3))], (2, 3));
+    let part = GapMessage { part: Some(Part { number: 1, of: 2 }), again: vec![2], ..drop.clone() };
+    let start = ProducerStart { life: 7, first: 1 };
+    let starts = GapMessage { starts: vec![start], ..drop.clone() };
+    let of_all = GapMessage::from(GapRecord { scope: GapScope::Producer, ..disconnection(WRITER).record });
+    let inputs = [drop, part, starts, of_all].map(|gap| serde_json::to_vec(&gap).expect("is JSON"));
+    let words = [
+        "\"messages\":[[0,18446744073709551615]]",
+        "\"part\":",
+        "\"again\":[",
+        "\"count\":0",
+        "\"producer\"",
+        "null",
+    ];
+    gemba_testkit::fuzz::Target::new("historian-gap-record", record_of_bytes)
+        .inputs(inputs)
+        .words(words)
+        .executions(1_000)
+        .run();
+}
