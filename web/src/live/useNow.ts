@@ -23,7 +23,12 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
+/** What is so at this second; whoever asks is drawn anew only when the answer is another one. */
+export function useAtNow<T extends string | number | boolean | null>(answer: (now: number) => T): T {
+  return useSyncExternalStore(subscribe, () => answer(now));
+}
+
 /** The server's time in milliseconds, renewed each second, or on a coarser grid. */
 export function useNow(gridMs = TICK_MS): number {
-  return useSyncExternalStore(subscribe, () => (gridMs <= TICK_MS ? now : Math.floor(now / gridMs) * gridMs));
+  return useAtNow((now) => (gridMs <= TICK_MS ? now : Math.floor(now / gridMs) * gridMs));
 }
