@@ -43,8 +43,7 @@ if (only === undefined || only === 'series') {
   }
 }
 if (only === undefined || only === 'trends') {
-  figures.trends = await liveTrends(page, devtools, base, ids, minutes);
-  figures.trends.parts.forEach((part, index) => say(`${ids.length} live series, part ${index + 1}`, part));
+  figures.trends = await liveTrends(page, devtools, base, ids, minutes, (number, part) => say(`${ids.length} live series, part ${number}`, part));
   say(`${ids.length} live series`, figures.trends);
 }
 await close();
