@@ -42,7 +42,6 @@ pub(super) fn measure(binary: &Path, time: Duration, minutes: f64) -> Result<Fig
     let streams = streams::measure(&chain, &fast, series, time)?;
     run::say("page: browser …");
     let browser = browser::measure(&chain.first_start()?, &fast, SEARCH, minutes)?;
-    chain.drain()?;
     Ok(Figures { series, streams, browser })
 }
 
