@@ -52,21 +52,30 @@ class Devtools {
     await this.#session.send('Tracing.end');
     await complete;
     this.#session.off('Tracing.dataCollected', collect);
-    return { result, frames: framesIn(events), events };
+    return { result, frames: framesIn(events), thread: threadOf(events) };
   }
 }
 
+/** The thread that makes the frames. */
+function threadOf(events) {
+  const count = new Map();
+  for (const { pid, tid } of events.filter(beginsFrame)) {
+    const key = `${pid}/${tid}`;
+    count.set(key, { pid, tid, frames: (count.get(key)?.frames ?? 0) + 1 });
+  }
+  return [...count.values()].sort((a, b) => b.frames - a.frames)[0] ?? null;
+}
+
+const beginsFrame = (event) => event.name === 'AnimationFrame::Render' && event.ph === 'b';
+
 /** Processor time of all tasks from one frame's beginning to the next one's, in milliseconds. */
 function framesIn(events) {
-  const begins = events.filter((event) => event.name === 'AnimationFrame::Render' && event.ph === 'b');
-  const count = new Map();
-  const thread = (event) => `${event.pid}/${event.tid}`;
-  for (const event of begins) count.set(thread(event), (count.get(thread(event)) ?? 0) + 1);
-  const [main] = [...count].sort((a, b) => b[1] - a[1])[0] ?? [];
-  const marks = begins.filter((event) => thread(event) === main).map((event) => event.ts).sort((a, b) => a - b);
+  const main = threadOf(events);
+  const ours = events.filter(({ pid, tid }) => pid === main?.pid && tid === main.tid);
+  const marks = ours.filter(beginsFrame).map((event) => event.ts).sort((a, b) => a - b);
   const spent = new Array(Math.max(0, marks.length - 1)).fill(0);
-  for (const task of events) {
-    if (task.name !== 'RunTask' || thread(task) !== main) continue;
+  for (const task of ours) {
+    if (task.name !== 'RunTask') continue;
     // The task that begins a frame began before the mark that it sets.
     const frame = placeOf(marks, task.ts + (task.dur ?? 0));
     if (frame >= 0 && frame < spent.length) spent[frame] += (task.tdur ?? 0) / 1000;

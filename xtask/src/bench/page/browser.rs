@@ -58,11 +58,12 @@ pub(super) fn lines(figures: &Value) -> Vec<String> {
     let scrolling = figures.pointer("/scrolling").and_then(Value::as_array);
     lines.extend(scrolling.into_iter().flatten().map(scrolled));
     lines.push(format!(
-        "{:.0} live series at 10 Hz for {:.1} minutes: main thread {:.1} % of a core, heap {:.1} to {:.1} MB, \
-         DOM nodes {:.0} to {:.0}",
+        "{:.0} live series at 10 Hz for {:.1} minutes: main thread {:.1} % of a core, whole browser {:.1} %; \
+         heap {:.1} to {:.1} MB, DOM nodes {:.0} to {:.0}",
         number("/trends/series"),
         number("/trends/minutes"),
         number("/trends/mainThreadPercent"),
+        number("/trends/browserPercent"),
         number("/trends/begin/heap"),
         number("/trends/end/heap"),
         number("/trends/begin/nodes"),
