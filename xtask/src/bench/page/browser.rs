@@ -48,10 +48,14 @@ pub(super) fn lines(figures: &Value) -> Vec<String> {
             number("/search/keys")
         ),
         format!(
-            "all {:.0} rows loaded by scrolling: {:.0} s, main thread {:.1} s, heap {:.0} MB",
+            "all {:.0} rows loaded by scrolling: {:.0} s, main thread {:.1} s, ms a frame of the last quarter: \
+             mean {:.1}, p99 {:.1}, max {:.1}; heap {:.0} MB",
             number("/all/rows"),
             number("/all/seconds"),
             number("/all/mainThreadSeconds"),
+            number("/all/mainThreadMillisOfLastQuarter/mean"),
+            number("/all/mainThreadMillisOfLastQuarter/p99"),
+            number("/all/mainThreadMillisOfLastQuarter/max"),
             number("/all/heapMB")
         ),
     ];
