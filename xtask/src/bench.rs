@@ -4,11 +4,12 @@
 mod age;
 mod clients;
 mod hub;
+mod page;
 mod stores;
 
 use crate::chain::process::Usage;
 use crate::chain::{Chain, Setup};
-use crate::{peers, run};
+use crate::{peers, run, web};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -64,11 +65,21 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let value = |name: &str| args.iter().skip_while(|arg| *arg != name).nth(1).cloned();
     let seconds: u64 =
         value("--seconds").map_or(Ok(30), |text| text.parse()).context("--seconds needs a number")?;
+    let minutes: f64 =
+        value("--minutes").map_or(Ok(1.0), |text| text.parse()).context("--minutes needs a number")?;
     let only = value("--only");
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let profile = value("--profile").unwrap_or_else(|| "release".to_owned());
-    peers::set_up_for_bench()?;
-    let Programs { gemba: binary, examples } = Programs::build(&profile)?;
+    if ["hub", "clients", "stores"].into_iter().any(wanted) {
+        peers::set_up_for_bench()?;
+    }
+    if wanted("page") {
+        peers::browser()?;
+        // The program is built with what lies there.
+        web::build()?;
+    }
+    let with_examples = ["hub", "stores"].into_iter().any(wanted);
+    let Programs { gemba: binary, examples } = Programs::build(&profile, with_examples)?;
     let mut report = Report::default();
     // A part that fails costs the others nothing; it is told at the end.
     let mut failures = Vec::new();
@@ -93,6 +104,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         stores::measure(&examples)
             .map_or_else(|error| failed("stores", error), |figures| report.stores = Some(figures));
     }
+    if wanted("page") {
+        page::measure(&binary, Duration::from_secs(seconds), minutes)
+            .map_or_else(|error| failed("page", error), |figures| report.page = Some(figures));
+    }
     if args.iter().any(|arg| arg == "--json") {
         run::say(&serde_json::to_string_pretty(&report.json())?);
     } else {
@@ -111,6 +126,7 @@ struct Report {
     hub: Option<hub::Figures>,
     clients: Vec<clients::Figure>,
     stores: Option<stores::Figures>,
+    page: Option<page::Figures>,
 }
 
 impl Report {
@@ -124,6 +140,7 @@ impl Report {
             "clients": clients,
             "historian": stores.map(|figures| figures.historian.clone()),
             "stores": stores.map(|figures| figures.stores.clone()),
+            "page": self.page.as_ref().map(page::Figures::json),
         })
     }
 
@@ -144,6 +161,9 @@ impl Report {
             run::say(&format!("\n{}", stores::HEAD));
             figures.stores.iter().for_each(|store| run::say(&stores::row(store)));
         }
+        if let Some(figures) = &self.page {
+            figures.print();
+        }
     }
 }
 
@@ -156,10 +176,12 @@ struct Programs {
 
 impl Programs {
     /// Builds all with one command: several would build what they share several times, each with other features.
-    fn build(profile: &str) -> Result<Self> {
-        let mut arguments = vec!["build", "--profile", profile, "--bin", "gemba"];
-        arguments.extend(["-p", "gemba", "-p", "gemba-hub", "-p", "gemba-historian"]);
-        arguments.extend(["--example", "serve", "--example", "load", "--example", "ingest"]);
+    fn build(profile: &str, with_examples: bool) -> Result<Self> {
+        let mut arguments = vec!["build", "--profile", profile, "--bin", "gemba", "-p", "gemba"];
+        if with_examples {
+            arguments.extend(["-p", "gemba-hub", "-p", "gemba-historian"]);
+            arguments.extend(["--example", "serve", "--example", "load", "--example", "ingest"]);
+        }
         run::cargo(&arguments)?;
         let folder = run::target().join(if profile == "dev" { "debug" } else { profile });
         Ok(Self { gemba: folder.join("gemba"), examples: folder.join("examples") })

@@ -31,6 +31,7 @@ pub(crate) struct Chain {
     plants: Vec<Running>,
     edge: Running,
     platform: Running,
+    binary: PathBuf,
     address: String,
     token: String,
     folder: Folder,
@@ -68,7 +69,7 @@ impl Chain {
         let console =
             endpoints.get("console").and_then(Value::as_str).context("the platform has no console")?;
         let address = console.trim_start_matches("http://").to_owned();
-        let token = output(binary, &["token", "create", "--role", "viewer", "--data", &at("platform")])?;
+        let token = new_token(binary, &at("platform"))?;
         output(binary, &["hub", "enroll", "edge", "--out", &at("edge.json"), "--data", &at("platform")])?;
         let mut edge = Command::new(binary);
         let hub = format!("@{}", at("edge.json"));
@@ -79,7 +80,7 @@ impl Chain {
         }
         let edge = Running::start(&mut edge, &path.join("edge.txt"))?;
         wait("the edge", || path.join("edge/run/endpoints.json").is_file().then_some(()))?;
-        Ok(Self { plants, edge, platform, address, token, folder })
+        Ok(Self { plants, edge, platform, binary: binary.to_owned(), address, token, folder })
     }
 
     /// Ends edge and platform in the order of the flow, with what they still have to do; their plants follow.
@@ -94,9 +95,33 @@ impl Chain {
         Ok(())
     }
 
-    /// A folder of a process: `edge` or `platform`.
+    /// A folder of a process, `edge` or `platform`, or what else lies beside them.
     pub(crate) fn data(&self, name: &str) -> PathBuf {
         self.folder.0.join(name)
+    }
+
+    /// Host and port of the console, without TLS.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Makes one more viewer.
+    pub(crate) fn new_token(&self) -> Result<String> {
+        new_token(&self.binary, &self.data("platform").display().to_string())
+    }
+
+    /// The link with which somebody becomes the first administrator.
+    pub(crate) fn first_start(&self) -> Result<String> {
+        let path = self.data("platform/run/first-start-link");
+        Ok(std::fs::read_to_string(&path).with_context(|| path.display().to_string())?.trim().to_owned())
+    }
+
+    /// Endpoints of the servers of one plant.
+    pub(crate) fn endpoints(&self, plant: usize) -> Result<Vec<String>> {
+        let text = std::fs::read(self.data(&format!("nodes-{plant}.json")))?;
+        let nodes: Vec<Value> = serde_json::from_slice(&text)?;
+        let endpoint = |node: &Value| node.get("EndpointUrl").and_then(Value::as_str).map(str::to_owned);
+        Ok(nodes.iter().filter_map(endpoint).collect())
     }
 
     pub(crate) fn edge(&self) -> Result<Usage> {
@@ -209,6 +234,10 @@ fn write_published_nodes(path: &Path, plants: usize) -> Result<()> {
         all.extend(serde_json::from_slice::<Vec<Value>>(&text)?);
     }
     Ok(std::fs::write(path.join("publishednodes.json"), serde_json::to_vec(&all)?)?)
+}
+
+fn new_token(binary: &Path, data: &str) -> Result<String> {
+    output(binary, &["token", "create", "--role", "viewer", "--data", data])
 }
 
 fn output(binary: &Path, arguments: &[&str]) -> Result<String> {

@@ -18,7 +18,8 @@ const PYTHON: &[&str] = &[
 /// Packages from npm.
 const NODE: &[&str] = &["node-opcua@2.157.0"];
 /// Debian packages by the program that shows they are there.
-const DEBIAN: &[(&str, &str)] = &[("chromium", "chromium"), ("ip", "iproute2"), ("iptables", "iptables")];
+const DEBIAN: &[(&str, &str)] = &[BROWSER, ("ip", "iproute2"), ("iptables", "iptables")];
+const BROWSER: (&str, &str) = ("chromium", "chromium");
 
 /// The same for what only the bench is measured against.
 const DEBIAN_BENCH: &[(&str, &str)] =
@@ -47,6 +48,11 @@ pub(crate) fn set_up_for_bench() -> Result<()> {
         run::say(&format!("peers from Debian are incomplete: {error:#}"));
     }
     Ok(())
+}
+
+/// The browser alone.
+pub(crate) fn browser() -> Result<()> {
+    debian(&[BROWSER])
 }
 
 fn stamped(name: &str, wanted: &str, set_up: impl FnOnce() -> Result<()>) -> Result<()> {

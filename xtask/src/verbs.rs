@@ -39,10 +39,17 @@ pub(crate) const VERBS: &[Verb] = &[
     plain("deny", "hold deny.toml against licences, banned crates and sources of all dependencies"),
     Verb {
         name: "bench",
-        form: "[--json] [--only NAME] [--seconds N] [--profile NAME]",
+        form: "[--json] [--only NAME] [--seconds N] [--minutes N] [--profile NAME]",
         what: "CPU seconds per million, memory and ratios beside other people's software, in release;\n\
-               NAME: idle, large, 50k-10hz, small, hub, clients, stores",
-        options: &[("--json", false), ("--only", true), ("--seconds", true), ("--profile", true)],
+               NAME: idle, large, 50k-10hz, small, hub, clients, stores, page;\n\
+               --minutes: how long the page's live series are watched (default 1)",
+        options: &[
+            ("--json", false),
+            ("--only", true),
+            ("--seconds", true),
+            ("--minutes", true),
+            ("--profile", true),
+        ],
         words: Some(0),
     },
     Verb {

@@ -82,7 +82,6 @@ impl State {
     ) -> Flow {
         stages.sort_by(|a, b| (a.stage, &a.instance).cmp(&(b.stage, &b.instance)));
         self.instances.retain(|_, instance| monotonic.saturating_sub(instance.heard()) < FORGET_AFTER);
-        let minute = now.unix_seconds().div_euclid(STEP_SECONDS);
         let mut rates: BTreeMap<&'static str, Rate> = BTreeMap::new();
         for report in &stages {
             let key = (report.stage, report.instance.clone());
@@ -95,7 +94,7 @@ impl State {
             let sum = rates.entry(name(report.stage)).or_default();
             sum.values_in += rate.values_in;
             sum.values_out += rate.values_out;
-            self.history.entry(report.stage).or_default().add(minute, came_in, went_out);
+            self.history.entry(report.stage).or_default().add(now, came_in, went_out);
         }
         let history = self.history.iter().map(|(stage, ring)| (name(*stage), ring.sparkline(now))).collect();
         let (problems, problems_total) = problems(&stages);
@@ -138,25 +137,40 @@ fn problems(stages: &[StageReport]) -> (Vec<Problem>, usize) {
 
 /// Values of each of the last minutes.
 #[derive(Default)]
-struct Ring(BTreeMap<i64, (u64, u64)>);
+struct Ring {
+    minutes: BTreeMap<i64, (u64, u64)>,
+    /// The second of the first report, which counts nothing yet.
+    since: Option<i64>,
+}
 
 impl Ring {
-    fn add(&mut self, minute: i64, came_in: u64, went_out: u64) {
-        let sum = self.0.entry(minute).or_default();
+    fn add(&mut self, now: DateTime, came_in: u64, went_out: u64) {
+        let second = now.unix_seconds();
+        // A wall clock that was set back has it begin anew.
+        self.since = Some(self.since.map_or(second, |since| since.min(second)));
+        let minute = second.div_euclid(STEP_SECONDS);
+        let sum = self.minutes.entry(minute).or_default();
         sum.0 = sum.0.saturating_add(came_in);
         sum.1 = sum.1.saturating_add(went_out);
         // A wall clock that was set back leaves minutes of the future behind; they go too.
-        self.0.retain(|other, _| (minute - STEPS + 1..=minute).contains(other));
+        self.minutes.retain(|other, _| (minute - STEPS + 1..=minute).contains(other));
+    }
+
+    /// Seconds of a minute whose values are known: a minute in progress, or one in which the first report came, is
+    /// divided by what was seen of it, so that its value is not lower than what flowed.
+    fn seconds_of(&self, minute: i64, now: DateTime) -> f64 {
+        let begin = minute * STEP_SECONDS;
+        let begin = self.since.map_or(begin, |since| begin.max(since + 1));
+        let end = ((minute + 1) * STEP_SECONDS).min(now.unix_seconds() + 1);
+        (end - begin).max(1) as f64
     }
 
     fn sparkline(&self, now: DateTime) -> Sparkline {
         let current = now.unix_seconds().div_euclid(STEP_SECONDS);
-        // The minute in progress is divided by what has passed of it, so that its value does not start at 0.
-        let passed = now.unix_seconds().rem_euclid(STEP_SECONDS) + 1;
         let first = current - STEPS + 1;
         let value = |minute: i64, pick: fn(&(u64, u64)) -> u64| {
-            let seconds = if minute == current { passed } else { STEP_SECONDS };
-            self.0.get(&minute).map(|sums| rounded(pick(sums) as f64 / seconds as f64))
+            let sums = self.minutes.get(&minute)?;
+            Some(rounded(pick(sums) as f64 / self.seconds_of(minute, now)))
         };
         Sparkline {
             from: DateTime::from_unix_millis(first * STEP_SECONDS * 1000),

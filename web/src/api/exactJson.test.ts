@@ -1,5 +1,5 @@
 /** Facts about exact integers. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { exactText, parseExact } from './exactJson';
 
 it.each([
@@ -15,6 +15,13 @@ it.each([
   ['0.12345678901234567', Number('0.12345678901234567')],
 ])('%s keeps its value', (text, value) => {
   expect(parseExact(text)).toEqual(value);
+});
+
+it.each(['{"v":0.5877852522924731,"w":[-12.345678901234567,1e16]}', '{"t":"2026-03-01T12:00:00.1234567Z"}'])('leaves %s to the usual parser, as nothing of it can be lost', (text) => {
+  const usual = vi.spyOn(JSON, 'parse');
+  parseExact(text);
+  expect(usual.mock.calls).toEqual([[text]]);
+  usual.mockRestore();
 });
 
 it('is no more forgiving than JSON', () => {

@@ -1,14 +1,15 @@
 /** JSON whose integers stay exact: what does not fit a double without loss becomes a bigint. */
 import type { PlainValue } from './types';
 
-const LONG_DIGITS = /\d{16}/;
+/** A whole number of so many digits. The digits of a fraction are as many in nearly every double, and lose nothing. */
+const LONG_DIGITS = /(?<![\d.])\d{16,}(?![\d.eE])/;
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const INTEGER = /^-?\d{16,}$/;
 /** A private-use character that JSON text of ours never starts a string with; collisions are refused, not guessed. */
 const MARK = '\uE0F1int:';
 
 /**
- * Parses like JSON.parse. Short of a run of 16 digits nothing can lose precision, so the fast path is the usual parser.
+ * Parses like JSON.parse. Short of a whole number of 16 digits nothing can lose precision, so the fast path is the usual parser.
  * Errors: SyntaxError, as JSON.parse.
  */
 export function parseExact<T>(text: string): T {

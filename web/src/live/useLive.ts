@@ -1,8 +1,9 @@
 /** Reading the live state from components. */
-import { useEffect, useSyncExternalStore } from 'react';
+import { useEffect, useMemo, useSyncExternalStore } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { flowQuery } from '@/api/queries';
 import type { Flow, Reading, Source } from '@/api/types';
+import type { Standing } from '@/reading/trust';
 import type { LiveStatus } from './reduce';
 import { live } from './stream';
 
@@ -52,6 +53,27 @@ export function sourceOf(flow: Flow | null, endpoint: string, group?: string): S
 
 export function useSource(endpoint: string, group?: string): Source | null {
   return useSyncExternalStore(live.subscribe, () => sourceOf(live.state().flow, endpoint, group));
+}
+
+/**
+ * How a server stands: the same object as long as it says the same. Reports come each second and differ in their counts;
+ * rows must not be drawn anew for that.
+ */
+export function useStanding(endpoint: string, group: string): Standing | null {
+  const text = useSyncExternalStore(live.subscribe, () => standingText(sourceOf(live.state().flow, endpoint, group)));
+  return useMemo(() => standingIn(text), [text]);
+}
+
+/** While a server is live, when its last data came changes all the time and says nothing. */
+function standingText(source: Source | null): string {
+  if (source === null) return '';
+  return source.state === 'live' ? source.state : `${source.state} ${source.since} ${source.lastData ?? ''}`;
+}
+
+function standingIn(text: string): Standing | null {
+  if (text === '') return null;
+  const [state, since = '', lastData] = text.split(' ');
+  return { state: state as Source['state'], since, lastData: lastData || null };
 }
 
 /** Endpoints of the servers that report, one a line; changes only when they do. */

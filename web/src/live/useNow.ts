@@ -7,9 +7,14 @@ const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | null = null;
 let now = serverNow();
 
+/** The second that all agree on; while nobody listens it stands still, and the next who asks sets it. */
+function thisSecond(): number {
+  if (timer === null && Math.abs(serverNow() - now) >= TICK_MS) now = serverNow();
+  return now;
+}
+
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  now = serverNow();
   timer ??= setInterval(() => {
     now = serverNow();
     listeners.forEach((each) => each());
@@ -23,7 +28,12 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
+/** What is so at this second; whoever asks is drawn anew only when the answer is another one. */
+export function useAtNow<T extends string | number | boolean | null>(answer: (now: number) => T): T {
+  return useSyncExternalStore(subscribe, () => answer(thisSecond()));
+}
+
 /** The server's time in milliseconds, renewed each second, or on a coarser grid. */
 export function useNow(gridMs = TICK_MS): number {
-  return useSyncExternalStore(subscribe, () => (gridMs <= TICK_MS ? now : Math.floor(now / gridMs) * gridMs));
+  return useAtNow((now) => (gridMs <= TICK_MS ? now : Math.floor(now / gridMs) * gridMs));
 }

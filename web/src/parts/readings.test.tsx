@@ -1,6 +1,6 @@
 /** Facts about a reading on the page: it is never naked. */
 import { screen } from '@testing-library/react';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { TrustedReading } from './useTrustedReading';
 import { renderDressed } from '@/testing/dressed';
 import { NOON, problem, reading, source } from '@/testing/examples';
@@ -10,10 +10,15 @@ import { ReadingQuality } from './ReadingQuality';
 import { ReadingValue } from './ReadingValue';
 
 const trusted = (part: Partial<TrustedReading> = {}): TrustedReading => ({
-  reading: reading(), trust: { kind: 'fresh', at: NOON, vouched: true }, quality: 'good', text: '21.5', numeric: true, now: NOON + 5000, ...part,
+  reading: reading(), trust: { kind: 'fresh', at: NOON, vouched: true }, quality: 'good', text: '21.5', numeric: true, ...part,
 });
 
-function shown(of: TrustedReading): string {
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function shown(of: TrustedReading, now = NOON + 5000): string {
+  vi.useFakeTimers({ now, toFake: ['Date'] });
   const { container } = renderDressed(
     <>
       <ReadingValue trusted={of} unit="°C" /> <ReadingQuality trusted={of} /> <ReadingAge trusted={of} />
@@ -27,11 +32,11 @@ it('shows value, unit, quality and age', () => {
 });
 
 it('says that a value is unchanged while its server is live, instead of calling it old', () => {
-  expect(shown(trusted({ now: NOON + 1_980_000 }))).toBe('21.5°C Good unchanged for 33 min');
+  expect(shown(trusted(), NOON + 1_980_000)).toBe('21.5°C Good unchanged for 33 min');
 });
 
 it('says since when there is no data', () => {
-  expect(shown(trusted({ trust: { kind: 'stale', at: NOON, since: NOON }, now: NOON + 600_000 }))).toBe('21.5°C Stale no data since 12:00');
+  expect(shown(trusted({ trust: { kind: 'stale', at: NOON, since: NOON } }), NOON + 600_000)).toBe('21.5°C Stale no data since 12:00');
 });
 
 it('gives no number where there is no data', () => {

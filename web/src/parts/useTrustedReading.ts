@@ -1,9 +1,9 @@
 /** A series' newest reading with the verdict whether it may be taken for the present. */
 import type { Reading, Series } from '@/api/types';
-import { useDecimals, useLiveSince, useLiveStatus, useReading, useSource } from '@/live/useLive';
-import { useNow } from '@/live/useNow';
+import { useDecimals, useLiveSince, useLiveStatus, useReading, useStanding } from '@/live/useLive';
+import { useAtNow } from '@/live/useNow';
 import { qualityOf, type Quality } from '@/reading/quality';
-import { trustOf, type Trust } from '@/reading/trust';
+import { isOld, trustOf, type Trust } from '@/reading/trust';
 import { decimalsOf, isNumeric, valueText } from '@/reading/value';
 import { useWords } from '@/words/words';
 
@@ -17,25 +17,24 @@ export interface TrustedReading {
   /** The value's text; empty for no value. */
   text: string;
   numeric: boolean;
-  now: number;
 }
 
 export function useTrustedReading(series: Pick<Series, 'id' | 'source' | 'writerGroup' | 'last'>): TrustedReading {
   const { language } = useWords();
-  const now = useNow();
   const reading = useReading(series.id, series.last);
   const decimals = useDecimals(series.id);
-  const source = useSource(series.source, series.writerGroup);
+  const source = useStanding(series.source, series.writerGroup);
   const status = useLiveStatus();
   const since = useLiveSince();
-  const lost = status === 'lost' && now - since > LOST_GRACE_MS ? since : null;
+  // A row is not drawn anew each second, only when what the time makes of its reading is another.
+  const lost = useAtNow((now) => (status === 'lost' && now - since > LOST_GRACE_MS ? since : null));
+  const old = useAtNow((now) => isOld(reading, now));
   const value = reading?.value ?? null;
   return {
     reading,
-    trust: trustOf(reading, source, now, lost),
+    trust: trustOf(reading, source, old, lost),
     quality: reading ? qualityOf(reading.status) : 'good',
     text: value === null ? '' : valueText(value, language, Math.max(decimals ?? 0, decimalsOf(value))),
     numeric: isNumeric(value),
-    now,
   };
 }

@@ -100,8 +100,7 @@ fn the_history_has_sixty_minutes_and_says_where_nothing_is_known() {
     let hub = flow.history.get("hub").expect("is there");
     assert_eq!(hub.values_in.len(), 60);
     assert_eq!(hub.from.to_string(), "2026-03-01T11:03:00.0000000Z");
-    // The first second had no earlier one to be counted from.
-    assert_eq!(hub.values_in.get(56..), Some([None, Some(9.8), Some(10.0), Some(10.0)].as_slice()));
+    assert_eq!(hub.values_in.get(56..), Some([None, Some(10.0), Some(10.0), Some(10.0)].as_slice()));
     assert_eq!(hub.values_out.get(59), Some(&Some(5.0)));
 
     seconds.second += 3 * 3_600;
@@ -111,10 +110,24 @@ fn the_history_has_sixty_minutes_and_says_where_nothing_is_known() {
 }
 
 #[test]
+fn the_minute_of_the_first_report_is_not_lower_than_what_flowed() {
+    let mut seconds = Seconds::new();
+    seconds.second = 45;
+    for n in 0..40 {
+        let flow = seconds.look(vec![seconds.report(Stage::Hub, "platform", n * 10)]);
+        let hub = flow.history.get("hub").expect("is there");
+        let told: Vec<f64> = hub.values_in.iter().flatten().copied().collect();
+        assert!(n == 0 || told.iter().all(|rate| *rate == 10.0), "second {n}: {told:?}");
+    }
+}
+
+#[test]
 fn a_wall_clock_that_is_set_back_leaves_no_future_behind() {
     let mut ring = Ring::default();
-    ring.add(1_000, 60, 0);
-    ring.add(10, 120, 0);
+    let minute = |minute: i64| DateTime::from_unix_millis(minute * 60_000);
+    ring.add(minute(9), 0, 0);
+    ring.add(minute(1_000), 60, 0);
+    ring.add(minute(10), 120, 0);
     let line = ring.sparkline(DateTime::from_unix_millis(10 * 60_000 + 59_000));
     assert_eq!(line.values_in.iter().flatten().collect::<Vec<_>>(), [&2.0]);
 }

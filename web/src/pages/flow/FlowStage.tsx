@@ -62,7 +62,8 @@ function Hour({ summary }: { summary: StageSummary | null }) {
   const { t, n, language } = useWords();
   const values = summary?.history ?? [];
   const known = values.filter((value): value is number => value !== null);
-  const peak = known.length > 0 ? Math.max(...known) : null;
+  // The steps of the hour are means over a minute; what flows now is part of the hour, too.
+  const peak = known.length > 0 ? Math.max(...known, summary?.rate?.valuesIn ?? 0) : null;
   const only = summary?.messagesOnly ?? null;
   const nothing = only === null ? t('flow.hourNone') : n('flow.messagesOnly', only);
   const label = peak === null ? nothing : t('flow.hourPeak', { peak: `${rateText(peak, language)}${THIN}/${THIN}s` });

@@ -1,6 +1,6 @@
 /** The table of series: only rows in sight exist, live values change in place, everything by keyboard. */
 import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { useWanted } from '@/live/useLive';
 import { Bone } from '@/parts/Bone';
@@ -51,6 +51,8 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
   const narrow = useNarrow();
   const scroll = useRef<HTMLDivElement>(null);
   const [focused, setFocused] = useState<string | null>(null);
+  // Looked for among tens of thousands of rows when it or they change, not with each frame.
+  const focusedAt = useMemo(() => (focused === null ? -1 : rows.findIndex((row) => row.key === focused)), [rows, focused]);
   // Another function would have all rows measured anew.
   const getItemKey = useCallback((index: number) => rows[index]?.key ?? index, [rows]);
   const virtual = useVirtualizer({
@@ -62,8 +64,7 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
     // The row with the focus stays on the page while it is scrolled away, so that the keys keep their place.
     rangeExtractor: (range) => {
       const shown = defaultRangeExtractor(range);
-      const kept = focused === null || shown.some((index) => rows[index]?.key === focused) ? -1 : rows.findIndex((row) => row.key === focused);
-      return kept < 0 ? shown : [...shown, kept].sort((a, b) => a - b);
+      return focusedAt < 0 || shown.includes(focusedAt) ? shown : [...shown, focusedAt].sort((a, b) => a - b);
     },
   });
   const acts: RowActs = useStable({ choose, unfold, unfoldServer: found.unfoldServer, focus: setFocused });
@@ -112,7 +113,7 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
   };
 
   const firstFocusable = rows.find((row) => row.kind === 'series' || row.kind === 'server')?.key ?? null;
-  const tabStop = focused !== null && rows.some((row) => row.key === focused) ? focused : firstFocusable;
+  const tabStop = focusedAt >= 0 ? focused : firstFocusable;
   const grid = { '--grid': gridOf(columns) } as React.CSSProperties;
 
   return (

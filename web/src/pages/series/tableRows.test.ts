@@ -8,8 +8,15 @@ const items = [series(1), series(2, { source: 'opc.tcp://oven:4840' })];
 const group = { endpoint: 'opc.tcp://press:4840', series: [series(1)], open: true, cut: true };
 
 it('puts the detail below the opened row, and the wait for more at the end', () => {
-  expect(flatRows(items, 1, true).map((row) => row.key)).toEqual(['s1', 'd1', 's2', 'more']);
-  expect(flatRows(items, undefined, false).map((row) => row.key)).toEqual(['s1', 's2']);
+  expect(flatRows([items], 1, true).map((row) => row.key)).toEqual(['s1', 'd1', 's2', 'more']);
+  expect(flatRows([items], undefined, false).map((row) => row.key)).toEqual(['s1', 's2']);
+});
+
+it('makes the rows of a page once, however many pages follow', () => {
+  const [before] = flatRows([items], undefined, true);
+  const after = flatRows([items, [series(3)]], 2, false);
+  expect(after.map((row) => row.key)).toEqual(['s1', 's2', 'd2', 's3']);
+  expect(after[0]).toBe(before);
 });
 
 it('lists series under their server when it is open', () => {
@@ -21,7 +28,7 @@ it('knows servers that report and servers of the past', () => {
 });
 
 it('moves the focus over rows that can hold it', () => {
-  const rows = flatRows(items, 1, true);
+  const rows = flatRows([items], 1, true);
   expect([nextFocus(rows, 0, 1), nextFocus(rows, 2, 1), nextFocus(rows, 2, -1), nextFocus(rows, 0, Infinity), nextFocus(rows, 2, -Infinity)]).toEqual([2, 2, 0, 2, 0]);
 });
 

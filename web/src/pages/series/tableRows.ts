@@ -22,9 +22,22 @@ function withDetail(series: Series, level: 1 | 2, open: number | undefined): Tab
   return series.id === open ? [row, { kind: 'detail', key: `d${series.id}`, series }] : [row];
 }
 
-export function flatRows(items: readonly Series[], open: number | undefined, more: boolean): TableRow[] {
-  const rows = items.flatMap((series) => withDetail(series, 1, open));
-  return more ? [...rows, { kind: 'waiting', key: 'more' }] : rows;
+/** Made rows by the page that they were made of: one more page must not have tens of thousands of rows made anew. */
+const made = new WeakMap<readonly Series[], readonly TableRow[]>();
+
+function rowsOf(page: readonly Series[]): readonly TableRow[] {
+  const known = made.get(page) ?? page.flatMap((series) => withDetail(series, 1, undefined));
+  made.set(page, known);
+  return known;
+}
+
+export function flatRows(pages: readonly (readonly Series[])[], open: number | undefined, more: boolean): TableRow[] {
+  const rows = pages.flatMap(rowsOf);
+  const at = open === undefined ? -1 : rows.findIndex((row) => row.kind === 'series' && row.series.id === open);
+  const opened = rows[at];
+  if (opened?.kind === 'series') rows.splice(at, 1, ...withDetail(opened.series, 1, open));
+  if (more) rows.push({ kind: 'waiting', key: 'more' });
+  return rows;
 }
 
 export function groupedRows(groups: readonly ServerGroup[], open: number | undefined): TableRow[] {

@@ -25,11 +25,12 @@ export interface SeriesRows {
 export function useSeriesRows(search: string, byServer: boolean, open: number | undefined): SeriesRows {
   const [openServers, setOpenServers] = useState<readonly string[]>([]);
   const list = useInfiniteQuery({ ...seriesListQuery(search), placeholderData: keepPreviousData });
-  const items = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
+  const pages = useMemo(() => list.data?.pages.map((page) => page.items) ?? [], [list.data]);
   const reportedText = useReportedEndpoints();
+  // Looking through tens of thousands of rows is for those alone who see them by server.
   const endpoints = useMemo(
-    () => endpointsOf(search === '' && reportedText !== '' ? reportedText.split('\n') : [], items),
-    [items, reportedText, search],
+    () => (byServer ? endpointsOf(search === '' && reportedText !== '' ? reportedText.split('\n') : [], pages.flat()) : []),
+    [byServer, pages, reportedText, search],
   );
   const wanted = byServer ? endpoints.filter((endpoint) => openServers.includes(endpoint)) : [];
   const answers = useQueries({ queries: wanted.map((endpoint) => seriesFindQuery(`${search} ${endpoint}`.trim(), SERVER_MAX)) });
@@ -48,10 +49,10 @@ export function useSeriesRows(search: string, byServer: boolean, open: number | 
 
   const more = list.hasNextPage;
   // Tens of thousands of rows must not be made anew because one was chosen.
-  const flat = useMemo(() => (byServer ? [] : flatRows(items, open, more)), [byServer, items, open, more]);
+  const flat = useMemo(() => (byServer ? [] : flatRows(pages, open, more)), [byServer, pages, open, more]);
   return {
     rows: byServer ? groupedRows(groups, open) : flat,
-    count: items.length,
+    count: pages.reduce((sum, page) => sum + page.length, 0),
     more,
     servers: endpoints.length,
     pending: list.isPending,

@@ -10,7 +10,7 @@ import type { Look } from '../gesture';
 import { cssColour } from '../traceInk';
 import { moveCursor } from './cursorStore';
 import { listenToGestures } from './gestures';
-import { laneData, laneOptions, laneShape, type LaneLook, type LaneSpec } from './laneOptions';
+import { laneData, laneOptions, laneShape, setLineWidths, type LaneLook, type LaneSpec } from './laneOptions';
 import { paintBad, paintHoles, type PaintColours } from './paint';
 
 interface Props {
@@ -55,6 +55,7 @@ export function Lane(props: Props) {
     options.hooks = {
       drawClear: [
         (u) => {
+          setLineWidths(u, now.current.spec.traces);
           const present = now.current.spec.traces.filter((each) => !each.past);
           paintHoles(u, present.flatMap((each) => each.holes), colours, gapWord);
           paintBad(u, present.flatMap((each) => each.trace.bad), colours);

@@ -4,6 +4,7 @@ import { numberText } from '@/reading/number';
 import type { Hole } from '@/trace/holes';
 import type { Trace } from '@/trace/trace';
 import { inkOf } from '../traceInk';
+import { LINE, lineWidth, THIN_LINE } from './lineWidth';
 import { timeLabels } from './timeAxis';
 
 export interface LaneTrace {
@@ -125,7 +126,7 @@ function seriesOf(lane: LaneTrace, look: LaneLook, traces: () => readonly LaneTr
     label: lane.name,
     scale: scaleOf(lane),
     stroke,
-    width: lane.past ? 1 : 1.6,
+    width: lane.past ? THIN_LINE : LINE,
     alpha: lane.past ? 0.55 : 1,
     points: {
       size: 5,
@@ -147,6 +148,17 @@ function seriesOf(lane: LaneTrace, look: LaneLook, traces: () => readonly LaneTr
   if (dash.length > 0) options.dash = dash;
   if (lane.trace.step && uPlot.paths.stepped) options.paths = uPlot.paths.stepped({ align: 1 });
   return options;
+}
+
+/** Before each drawing: lines that have become bands, or are lines again. */
+export function setLineWidths(u: uPlot, traces: readonly LaneTrace[]): void {
+  const [from, to] = u.series[0]?.idxs ?? [0, -1];
+  traces.forEach((lane, index) => {
+    const series = u.series[index + 1];
+    const { min, max } = u.scales[series?.scale ?? ''] ?? {};
+    if (!series || lane.past || min == null || max == null) return;
+    series.width = lineWidth((u.data[index + 1] ?? []) as (number | null | undefined)[], from, to, { width: u.bbox.width, height: u.bbox.height, low: min, high: max });
+  });
 }
 
 export function laneOptions(spec: LaneSpec, look: LaneLook, size: { width: number; height: number }, traces: () => readonly LaneTrace[]): uPlot.Options {
