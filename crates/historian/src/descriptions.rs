@@ -215,13 +215,20 @@ impl Descriptions {
         for ((device, writer), revision) in &self.announced {
             let all = self.devices.get(device).and_then(|writers| writers.get(writer));
             let all = all.map_or(&[][..], Vec::as_slice);
-            let before = all.iter().filter(|known| known.revision <= *revision);
-            let excess = before.clone().count().saturating_sub(VERSIONS_MAX);
-            let version = |known: &Arc<Description>| known.metadata.version;
-            found.extend(before.take(excess).map(|known| Obsolete {
+            let before: Vec<&Arc<Description>> =
+                all.iter().filter(|known| known.revision <= *revision).collect();
+            let excess = before.len().saturating_sub(VERSIONS_MAX);
+            // Old ones may be told late, after those that are in use: both the last told and the highest are kept.
+            let mut versions: Vec<ConfigurationVersion> =
+                before.iter().map(|known| known.metadata.version).collect();
+            versions.sort_unstable();
+            let lowest = versions.get(..excess).unwrap_or_default();
+            let is_low = |version: &ConfigurationVersion| lowest.binary_search(version).is_ok();
+            let told_first = before.iter().take(excess).map(|known| known.metadata.version);
+            found.extend(told_first.filter(is_low).map(|version| Obsolete {
                 device: device.clone(),
                 writer: *writer,
-                version: version(known),
+                version,
             }));
         }
         found
@@ -329,5 +336,14 @@ mod tests {
         assert!(all.device("d").lookup(Some(1), None, 1, Some((2, 0))).is_none());
         assert!(all.device("d").lookup(Some(1), None, 1, Some((3, 0))).is_some());
         assert_eq!(announced(&mut all, 20), (3..=12).collect::<Vec<_>>());
+        for major in [25, 13, 14, 15, 16, 17, 18, 19, 20] {
+            let (planned, _) = all.plan("d", "p", description(1, 1, major, 0), vec![]).expect("plans");
+            all.announce("d", &planned);
+            all.commit("d", planned);
+        }
+        let obsolete = all.obsolete();
+        all.forget(&obsolete);
+        let newest = all.device("d").lookup(Some(1), None, 1, Some((25, 0)));
+        assert!(newest.is_some(), "eight older ones that were told after it do not push it out");
     }
 }
