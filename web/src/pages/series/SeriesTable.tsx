@@ -1,6 +1,6 @@
 /** The table of series: only rows in sight exist, live values change in place, everything by keyboard. */
 import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { useWanted } from '@/live/useLive';
 import { Bone } from '@/parts/Bone';
@@ -67,6 +67,8 @@ export function SeriesTable({ found, columns, chosen, open, choose, unfold }: Pr
       return focusedAt < 0 || shown.includes(focusedAt) ? shown : [...shown, focusedAt].sort((a, b) => a - b);
     },
   });
+  // A phone that is turned has rows of another height.
+  useLayoutEffect(() => virtual.measure(), [virtual, narrow]);
   const acts: RowActs = useStable({ choose, unfold, unfoldServer: found.unfoldServer, focus: setFocused });
   const inSight = virtual.getVirtualItems();
   const [slots] = useState(() => new Slots());
