@@ -17,7 +17,7 @@ pub(crate) const COLLECTION: &str = "descriptions";
 /// Documents read at a time; each may be megabytes.
 const LOAD_PAGE: usize = 4;
 /// Versions kept of each writer, at least: messages that come late were written by older ones.
-const VERSIONS_MAX: usize = 8;
+const VERSIONS_KEPT: usize = 8;
 
 /// A description and where its values go.
 #[derive(Debug, Clone, PartialEq)]
@@ -217,7 +217,7 @@ impl Descriptions {
             let all = all.map_or(&[][..], Vec::as_slice);
             let before: Vec<&Arc<Description>> =
                 all.iter().filter(|known| known.revision <= *revision).collect();
-            let excess = before.len().saturating_sub(VERSIONS_MAX);
+            let excess = before.len().saturating_sub(VERSIONS_KEPT);
             // Old ones may be told late, after those that are in use: both the last told and the highest are kept.
             let mut versions: Vec<ConfigurationVersion> =
                 before.iter().map(|known| known.metadata.version).collect();

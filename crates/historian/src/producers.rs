@@ -251,8 +251,13 @@ impl Producers {
         if let Some(producer) = self.0.get(key) {
             return producer.doubtful;
         }
+        self.epochs_of(key).any(|producer| producer.doubtful)
+    }
+
+    /// All accounts of the producer, of whichever epoch.
+    fn epochs_of<'a>(&'a self, key: &'a ProducerKey) -> impl Iterator<Item = &'a Producer> {
         let same = |known: &ProducerKey| known.device == key.device && known.producer == key.producer;
-        self.0.iter().any(|(known, producer)| same(known) && producer.doubtful)
+        self.0.iter().filter(move |(known, _)| same(known)).map(|(_, producer)| producer)
     }
 
     /// Begins an account in the middle.
@@ -271,8 +276,7 @@ impl Producers {
 
     /// Whether another epoch of the producer was heard before this one.
     pub(crate) fn is_new_epoch(&self, key: &ProducerKey) -> bool {
-        !self.0.contains_key(key)
-            && self.0.keys().any(|known| known.device == key.device && known.producer == key.producer)
+        !self.0.contains_key(key) && self.epochs_of(key).next().is_some()
     }
 
     /// The account of a message. A number that another life of the producer gave before begins a new account, named

@@ -5,8 +5,8 @@ use crate::flow::STOP;
 use crate::peers::{Peer, member};
 use crate::plant::{Folder, options, spec, trust};
 use crate::proxy::Proxy;
-use crate::sink::{Record, Sink};
-use crate::trusting::until_error;
+use crate::sink::Sink;
+use crate::trusting::check_revocation;
 use gemba_base::{Secret, Tasks};
 use gemba_model::{NodeId, Variant};
 use gemba_ua::client::{Identity, OpcUaSession, Security, SecurityMode, SessionOptions, SubscribedSession};
@@ -143,20 +143,12 @@ async fn a_revoked_leaf_of_a_chain_ends_the_session_and_values_flow_again_withou
     let Some(rig) = Rig::start().await else { return };
     let options = rig.options();
     rig.trust();
-    let (sink, tasks) = (Sink::default(), Tasks::new("test"));
-    let specs = vec![spec("line", 0..1)];
-    let session = SubscribedSession::start(options.clone(), specs, HashMap::new(), sink.shared(), &tasks)
-        .expect("starts");
-    sink.until("values flow", |record| record.last(0) > 0).await;
-    fs::write(rig.pki().join("trusted/crl/authority.crl"), rig.authority.revoke()).expect("put");
-    until_error(&session, "GMB-UA-022").await;
-    let error = OpcUaSession::connect(options).await.expect_err("revoked");
-    assert_eq!(error.code().0, "GMB-UA-022", "{error}");
-    fs::remove_file(rig.pki().join("trusted/crl/authority.crl")).expect("taken back");
-    let before = sink.read(|record| record.last(0));
-    sink.until("values flow again", |record| record.last(0) > before).await;
-    sink.read(Record::assert_lossless);
-    assert!(session.stop(true, STOP).await);
+    let again = options.clone();
+    check_revocation(options, &rig.pki(), &rig.authority.revoke(), async |_| {
+        let error = OpcUaSession::connect(again).await.expect_err("revoked");
+        assert_eq!(error.code().0, "GMB-UA-022", "{error}");
+    })
+    .await;
 }
 
 #[tokio::test]

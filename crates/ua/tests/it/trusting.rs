@@ -9,8 +9,8 @@ use crate::sink::{Record, Sink};
 use gemba_base::{Secret, Tasks};
 use gemba_ua::client::trust::{Application, TrustOptions};
 use gemba_ua::client::{
-    Identity, OpcUaSession, SECRET_LOG_TARGETS, Security, SecurityMode, SessionState, SubscribedSession,
-    TrustStore,
+    Identity, OpcUaSession, SECRET_LOG_TARGETS, Security, SecurityMode, SessionOptions, SessionState,
+    SubscribedSession, TrustStore,
 };
 use std::collections::HashMap;
 use std::fs;
@@ -191,15 +191,27 @@ async fn a_server_is_judged_by_its_authority_and_a_list_of_revoked_ends_the_sess
     let error = OpcUaSession::connect(options.clone()).await.expect_err("nobody trusts the authority");
     assert_eq!(error.code().0, "GMB-UA-020", "{error}");
     fs::write(pki.join("trusted/certs/authority.der"), authority.der()).expect("trusted");
+    check_revocation(options, &pki, &authority.revoke(), async |error| {
+        assert!(error.contains("revoked by 'CN=plant authority'"), "{error}");
+        assert!(error.contains("rejected/certs"), "where the copy lies: {error}");
+    })
+    .await;
+}
+
+/// Values flow until the authority's list revokes the server, and again without the list; none is missing.
+pub(crate) async fn check_revocation(
+    options: SessionOptions,
+    pki: &Path,
+    list: &[u8],
+    while_revoked: impl AsyncFnOnce(&str),
+) {
     let (sink, tasks) = (Sink::default(), Tasks::new("test"));
     let specs = vec![spec("line", 0..1)];
     let session =
         SubscribedSession::start(options, specs, HashMap::new(), sink.shared(), &tasks).expect("starts");
     sink.until("values flow", |record| record.last(0) > 0).await;
-    fs::write(pki.join("trusted/crl/authority.crl"), authority.revoke()).expect("put");
-    let error = until_error(&session, "GMB-UA-022").await;
-    assert!(error.contains("revoked by 'CN=plant authority'"), "{error}");
-    assert!(error.contains("rejected/certs"), "where the copy lies: {error}");
+    fs::write(pki.join("trusted/crl/authority.crl"), list).expect("put");
+    while_revoked(&until_error(&session, "GMB-UA-022").await).await;
     fs::remove_file(pki.join("trusted/crl/authority.crl")).expect("taken back");
     let before = sink.read(|record| record.last(0));
     sink.until("values flow again", |record| record.last(0) > before).await;
